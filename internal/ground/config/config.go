@@ -1,0 +1,145 @@
+// Package config turns what an operator wrote (the file postseal.toml, flags) into checked values.
+//
+// Only what is needed to start stands in the file: where to listen, and limits. Everything else is
+// state. The file is optional, and strict: an unknown key is an error that names it. A flag wins over
+// the file, the file over the default.
+//
+// [Read] parses the file into [File]; [Addresses.Resolve] turns addresses into one per listener. [Keys]
+// lists every key with its meaning for `postseal help config`, and a test holds it against File.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/pelletier/go-toml/v2"
+)
+
+// maxFileBytes bounds the configuration file.
+const maxFileBytes = 1 << 20
+
+// File is postseal.toml as written. The zero value is an empty file.
+type File struct {
+	Bind       string            `toml:"bind"`        // address of all listeners; empty leaves the stored ones
+	PortOffset *int              `toml:"port-offset"` // added to every port; nil leaves the stored ones
+	Listen     map[string]string `toml:"listen"`      // listener name = "address:port"
+	Limits     Limits            `toml:"limits"`
+}
+
+// Limits are the limits before login (design.md). Zero means the default that the key's text names.
+type Limits struct {
+	ConnectionsPerListener int      `toml:"connections-per-listener"`
+	ConnectionsPerAddress  int      `toml:"connections-per-address"`
+	BeforeLogin            Duration `toml:"before-login"`
+	Command                Duration `toml:"command"`
+	Drain                  Duration `toml:"drain"`
+	MessageBytes           int64    `toml:"message-bytes"`
+}
+
+// Duration is a time.Duration written as "90s" or "5m".
+type Duration time.Duration
+
+// UnmarshalText reads the form of time.ParseDuration; it must not be negative.
+func (d *Duration) UnmarshalText(text []byte) error {
+	v, err := time.ParseDuration(string(text))
+	if err != nil {
+		return err
+	}
+	if v < 0 {
+		return fmt.Errorf("%s is negative", text)
+	}
+	*d = Duration(v)
+	return nil
+}
+
+// Key documents one key of the file.
+type Key struct{ Name, Default, Meaning string }
+
+// Keys returns every key that the file may have.
+func Keys() []Key {
+	return []Key{
+		{"bind", "as set up", "IP address of all listeners"},
+		{"port-offset", "as set up", "added to every port, 0 to 50000"},
+		{"listen.NAME", "as set up", `"ADDRESS:PORT" of one listener, e.g. imaps = "192.0.2.1:993"`},
+		{"limits.connections-per-listener", "40 % of the open files allowed", "connections that one listener holds"},
+		{"limits.connections-per-address", "256", "connections that one client address (IPv6: /64) may hold on a listener"},
+		{"limits.before-login", "1m", "IMAP and POP3: all the time before login; SMTP: until EHLO and STARTTLS are done"},
+		{"limits.command", "5m", "SMTP: the time for one command"},
+		{"limits.drain", "30s", "how long sessions may go on after SIGTERM"},
+		{"limits.message-bytes", "36700160", "largest message that the SMTP relay takes"},
+	}
+}
+
+// FileError reports a configuration file that cannot be used.
+type FileError struct {
+	Path string
+	Line int // 0 when not known
+	Err  error
+}
+
+func (e *FileError) Error() string {
+	if e.Line > 0 {
+		return fmt.Sprintf("reading the configuration %s, line %d: %v", e.Path, e.Line, e.Err)
+	}
+	return fmt.Sprintf("reading the configuration %s: %v", e.Path, e.Err)
+}
+
+func (e *FileError) Unwrap() error { return e.Err }
+
+// Read reads the file at path. A file that does not exist is an empty one unless required is set; every
+// other fault is a [*FileError].
+func Read(path string, required bool) (File, error) {
+	var file File
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) && !required {
+		return file, nil
+	}
+	if err != nil {
+		return file, &FileError{Path: path, Err: err}
+	}
+	if info.Size() > maxFileBytes || !info.Mode().IsRegular() {
+		return file, &FileError{Path: path, Err: fmt.Errorf("not a regular file of at most %d bytes", maxFileBytes)}
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return file, &FileError{Path: path, Err: err}
+	}
+	defer f.Close()
+	if err := toml.NewDecoder(f).DisallowUnknownFields().Decode(&file); err != nil {
+		return File{}, fileError(path, err)
+	}
+	if err := file.Limits.check(); err != nil {
+		return File{}, &FileError{Path: path, Err: err}
+	}
+	return file, nil
+}
+
+// fileError finds the line and the key in what the TOML decoder says.
+func fileError(path string, err error) error {
+	if strict, ok := errors.AsType[*toml.StrictMissingError](err); ok && len(strict.Errors) > 0 {
+		first := strict.Errors[0]
+		line, _ := first.Position()
+		return &FileError{Path: path, Line: line, Err: unknownKey(first.Key())}
+	}
+	if decode, ok := errors.AsType[*toml.DecodeError](err); ok {
+		line, _ := decode.Position()
+		return &FileError{Path: path, Line: line, Err: errors.New(decode.Error())}
+	}
+	return &FileError{Path: path, Err: err}
+}
+
+func (l Limits) check() error {
+	for name, n := range map[string]int64{
+		"connections-per-listener": int64(l.ConnectionsPerListener),
+		"connections-per-address":  int64(l.ConnectionsPerAddress),
+		"message-bytes":            l.MessageBytes,
+	} {
+		if n < 0 {
+			return fmt.Errorf("limits.%s is negative", name)
+		}
+	}
+	return nil
+}

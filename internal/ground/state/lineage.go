@@ -1,0 +1,157 @@
+package state
+
+import (
+	"database/sql"
+	"fmt"
+	"time"
+)
+
+// Lineage is a named line of certificates for one purpose.
+type Lineage struct {
+	ID           string
+	Name         string // unique in the organisation
+	ServerID     string // the server that uses it; empty for the whole organisation
+	FriendlyName string
+	Origin       string // OriginSetup or OriginNew
+	Activation   string // "auto" or "approve"
+	KeyAtRenewal string // "new" or "keep"
+	Exportable   bool
+	CreatedAt    time.Time
+	Generations  []Generation // newest first
+}
+
+// Where a lineage comes from.
+const (
+	OriginSetup = "setup" // one of the three defaults
+	OriginNew   = "new"   // made later, self-signed
+)
+
+// Generation is one step of a lineage.
+type Generation struct {
+	ID          string
+	Number      int
+	State       string // "next", "current", "previous", "retired" or "pending"
+	CreatedAt   time.Time
+	ActivatedAt time.Time // zero: never
+	Members     []Member  // ECDSA before RSA
+}
+
+// Member is one certificate of a generation.
+type Member struct {
+	Algorithm   string // of its key: "ECDSA", "Ed25519" or "RSA"
+	Thumbprint  string
+	Certificate []byte // DER
+	Chain       []byte // DER of the issuers, one after the other
+	SecretID    string // its sealed private key; empty when we hold none
+}
+
+// Current returns the generation in force.
+func (l Lineage) Current() (Generation, bool) {
+	for _, g := range l.Generations {
+		if g.State == "current" {
+			return g, true
+		}
+	}
+	return Generation{}, false
+}
+
+// AddLineage stores l with its generations.
+func (tx *Tx) AddLineage(l Lineage) error {
+	if err := tx.exec(`INSERT INTO lineage (id, name, server_id, friendly_name, origin, activation, key_at_renewal, exportable, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+		l.ID, l.Name, l.ServerID, l.FriendlyName, l.Origin, l.Activation, l.KeyAtRenewal, l.Exportable, micro(tx.now)); err != nil {
+		return fmt.Errorf("storing lineage %s: %w", l.Name, err)
+	}
+	for _, g := range l.Generations {
+		if err := tx.addGeneration(l, g); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (tx *Tx) addGeneration(l Lineage, g Generation) error {
+	activated := sql.NullInt64{Int64: micro(tx.now), Valid: g.State == "current"}
+	if err := tx.exec(`INSERT INTO generation (id, lineage_id, number, state, created_at, activated_at) VALUES ($1, $2, $3, $4, $5, $6)`,
+		g.ID, l.ID, g.Number, g.State, micro(tx.now), activated); err != nil {
+		return fmt.Errorf("storing generation %d of %s: %w", g.Number, l.Name, err)
+	}
+	for _, m := range g.Members {
+		if err := tx.exec(`INSERT INTO member (generation_id, algorithm, thumbprint, certificate, chain, secret_id) VALUES ($1, $2, $3, $4, $5, $6)`,
+			g.ID, m.Algorithm, m.Thumbprint, m.Certificate, m.Chain, nullable(m.SecretID)); err != nil {
+			return fmt.Errorf("storing certificate %s of %s: %w", m.Thumbprint, l.Name, err)
+		}
+	}
+	return nil
+}
+
+// Lineages returns every lineage with its generations and members, ordered by name.
+func (tx *Tx) Lineages() ([]Lineage, error) {
+	lineages, err := collect(tx, `SELECT id, name, server_id, friendly_name, origin, activation, key_at_renewal, exportable, created_at FROM lineage ORDER BY name`,
+		func(scan func(...any) error) (Lineage, error) {
+			var l Lineage
+			var created int64
+			err := scan(&l.ID, &l.Name, &l.ServerID, &l.FriendlyName, &l.Origin, &l.Activation, &l.KeyAtRenewal, &l.Exportable, &created)
+			l.CreatedAt = fromMicro(created)
+			return l, err
+		})
+	if err != nil {
+		return nil, fmt.Errorf("reading the lineages: %w", err)
+	}
+	type row struct {
+		lineage string
+		g       Generation
+		m       Member
+	}
+	rows, err := collect(tx, `SELECT g.lineage_id, g.id, g.number, g.state, g.created_at, g.activated_at, m.algorithm, m.thumbprint, m.certificate, m.chain, m.secret_id
+		FROM generation g JOIN member m ON m.generation_id = g.id ORDER BY g.lineage_id, g.number DESC, m.algorithm`,
+		func(scan func(...any) error) (row, error) {
+			var r row
+			var created int64
+			var activated sql.NullInt64
+			var secret sql.NullString
+			err := scan(&r.lineage, &r.g.ID, &r.g.Number, &r.g.State, &created, &activated, &r.m.Algorithm, &r.m.Thumbprint, &r.m.Certificate, &r.m.Chain, &secret)
+			r.g.CreatedAt, r.m.SecretID = fromMicro(created), secret.String
+			if activated.Valid {
+				r.g.ActivatedAt = fromMicro(activated.Int64)
+			}
+			return r, err
+		})
+	if err != nil {
+		return nil, fmt.Errorf("reading the generations: %w", err)
+	}
+	at := make(map[string]int, len(lineages))
+	for i, l := range lineages {
+		at[l.ID] = i
+	}
+	for _, r := range rows {
+		l := &lineages[at[r.lineage]]
+		if n := len(l.Generations); n == 0 || l.Generations[n-1].ID != r.g.ID {
+			l.Generations = append(l.Generations, r.g)
+		}
+		last := &l.Generations[len(l.Generations)-1]
+		last.Members = append(last.Members, r.m)
+	}
+	return lineages, nil
+}
+
+// RemoveGeneration removes a generation with its members and their keys; with the last generation the
+// lineage goes too, and its bindings.
+func (tx *Tx) RemoveGeneration(l Lineage, g Generation) error {
+	if err := tx.exec(`DELETE FROM generation WHERE id = $1`, g.ID); err != nil {
+		return fmt.Errorf("removing generation %d of %s: %w", g.Number, l.Name, err)
+	}
+	for _, m := range g.Members {
+		if err := tx.exec(`DELETE FROM secret WHERE id = $1`, m.SecretID); err != nil {
+			return fmt.Errorf("removing the key of %s: %w", m.Thumbprint, err)
+		}
+	}
+	if len(l.Generations) > 1 {
+		return nil
+	}
+	for _, query := range []string{`DELETE FROM binding WHERE lineage_id = $1`, `DELETE FROM lineage WHERE id = $1`} {
+		if err := tx.exec(query, l.ID); err != nil {
+			return fmt.Errorf("removing lineage %s: %w", l.Name, err)
+		}
+	}
+	return nil
+}
