@@ -69,7 +69,7 @@ func Keys() []Key {
 		{"limits.before-login", "1m", "IMAP and POP3: all the time before login; SMTP: until EHLO and STARTTLS are done"},
 		{"limits.command", "5m", "SMTP: the time for one command"},
 		{"limits.drain", "30s", "how long sessions may go on after SIGTERM"},
-		{"limits.message-bytes", "36700160", "largest message that the SMTP relay takes"},
+		{"limits.message-bytes", "52428800", "largest message that the SMTP relay takes"},
 	}
 }
 

@@ -71,7 +71,10 @@ func (d disk) create(path string, data []byte, perm os.FileMode) error {
 			return err
 		}
 		// The temporary name goes before the folder is synced, so one sync covers both changes.
-		return os.Remove(temporary)
+		if err := os.Remove(temporary); err != nil {
+			return errors.Join(cause(err), discard(path)) // path is ours: the link was made a moment ago
+		}
+		return nil
 	}
 	err := d.place(path, data, perm, linkAndRemove)
 	if err != nil {

@@ -132,7 +132,9 @@ func TestSyncs(t *testing.T) {
 		after  string // and when it has
 	}{
 		{
-			"write", func(d disk, root string) error { return d.writeFile(filepath.Join(root, "a", "old"), []byte("2"), 0o600) },
+			"write", func(d disk, root string) error {
+				return d.writeFile(filepath.Join(root, "a", "old"), []byte("2"), 0o600)
+			},
 			[]string{"file", "folder a"}, "a/old=1", "a/old=2",
 		},
 		{

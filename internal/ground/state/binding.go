@@ -1,6 +1,9 @@
 package state
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // Roles of a binding.
 const (
@@ -15,9 +18,9 @@ type Binding struct {
 	Role      string
 }
 
-// Bindings returns the bindings of a server by listener; the default first, then the most recent.
+// Bindings returns the bindings of a server by listener, oldest first.
 func (tx *Tx) Bindings(serverID string) ([]Binding, error) {
-	return collect(tx, `SELECT listener, lineage_id, role FROM binding WHERE server_id = $1 ORDER BY listener, role, created_at DESC, lineage_id`,
+	return collect(tx, `SELECT listener, lineage_id, role FROM binding WHERE server_id = $1 ORDER BY listener, created_at, lineage_id`,
 		func(scan func(...any) error) (Binding, error) {
 			var b Binding
 			return b, scan(&b.Listener, &b.LineageID, &b.Role)
@@ -25,16 +28,21 @@ func (tx *Tx) Bindings(serverID string) ([]Binding, error) {
 }
 
 // Bind stores b. A default binding takes the place of the listener's default before it, and a lineage
-// has one role at a listener.
+// has one role at a listener. The default of a listener cannot become a name binding there, which would
+// leave the listener without a default: it can only be taken over.
 func (tx *Tx) Bind(serverID string, b Binding) error {
 	if b.Role == RoleDefault {
 		if err := tx.exec(`DELETE FROM binding WHERE server_id = $1 AND listener = $2 AND role = $3`, serverID, b.Listener, RoleDefault); err != nil {
 			return fmt.Errorf("taking over the default binding of %s: %w", b.Listener, err)
 		}
 	}
-	if err := tx.exec(`INSERT INTO binding (server_id, listener, lineage_id, role, created_at) VALUES ($1, $2, $3, $4, $5)
-		ON CONFLICT (server_id, listener, lineage_id) DO UPDATE SET role = excluded.role, created_at = excluded.created_at`,
-		serverID, b.Listener, b.LineageID, b.Role, micro(tx.now)); err != nil {
+	err := tx.hit(`INSERT INTO binding (server_id, listener, lineage_id, role, created_at) VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT (server_id, listener, lineage_id) DO UPDATE SET role = excluded.role, created_at = excluded.created_at WHERE binding.role <> $6`,
+		serverID, b.Listener, b.LineageID, b.Role, micro(tx.now), RoleDefault)
+	if errors.Is(err, ErrNotFound) {
+		return fmt.Errorf("binding %s: the lineage is its default, which can only be taken over", b.Listener)
+	}
+	if err != nil {
 		return fmt.Errorf("binding %s: %w", b.Listener, err)
 	}
 	return nil

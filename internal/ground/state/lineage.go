@@ -3,6 +3,8 @@ package state
 import (
 	"database/sql"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -70,6 +72,9 @@ func (tx *Tx) AddLineage(l Lineage) error {
 }
 
 func (tx *Tx) addGeneration(l Lineage, g Generation) error {
+	if n := len(g.Members); n < 1 || n > 2 {
+		return fmt.Errorf("storing generation %d of %s: %d members, want one or two", g.Number, l.Name, n)
+	}
 	activated := sql.NullInt64{Int64: micro(tx.now), Valid: g.State == "current"}
 	if err := tx.exec(`INSERT INTO generation (id, lineage_id, number, state, created_at, activated_at) VALUES ($1, $2, $3, $4, $5, $6)`,
 		g.ID, l.ID, g.Number, g.State, micro(tx.now), activated); err != nil {
@@ -84,9 +89,10 @@ func (tx *Tx) addGeneration(l Lineage, g Generation) error {
 	return nil
 }
 
-// Lineages returns every lineage with its generations and members, ordered by name.
+// Lineages returns every lineage with its generations and members, ordered by name. The order is made
+// here, not in SQL, where it depends on the collation of the database.
 func (tx *Tx) Lineages() ([]Lineage, error) {
-	lineages, err := collect(tx, `SELECT id, name, server_id, friendly_name, origin, activation, key_at_renewal, exportable, created_at FROM lineage ORDER BY name`,
+	lineages, err := collect(tx, `SELECT id, name, server_id, friendly_name, origin, activation, key_at_renewal, exportable, created_at FROM lineage`,
 		func(scan func(...any) error) (Lineage, error) {
 			var l Lineage
 			var created int64
@@ -97,6 +103,7 @@ func (tx *Tx) Lineages() ([]Lineage, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the lineages: %w", err)
 	}
+	slices.SortFunc(lineages, func(a, b Lineage) int { return strings.Compare(a.Name, b.Name) })
 	type row struct {
 		lineage string
 		g       Generation
@@ -135,20 +142,21 @@ func (tx *Tx) Lineages() ([]Lineage, error) {
 }
 
 // RemoveGeneration removes a generation with its members and their keys; with the last generation the
-// lineage goes too, and its bindings.
+// lineage goes too, and its bindings. A key that another generation uses as well stays. What is left is
+// asked of the database: l may be older than this transaction.
 func (tx *Tx) RemoveGeneration(l Lineage, g Generation) error {
-	if err := tx.exec(`DELETE FROM generation WHERE id = $1`, g.ID); err != nil {
+	if err := tx.hit(`DELETE FROM generation WHERE id = $1 AND lineage_id = $2`, g.ID, l.ID); err != nil {
 		return fmt.Errorf("removing generation %d of %s: %w", g.Number, l.Name, err)
 	}
 	for _, m := range g.Members {
-		if err := tx.exec(`DELETE FROM secret WHERE id = $1`, m.SecretID); err != nil {
+		if err := tx.exec(`DELETE FROM secret WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM member WHERE secret_id = $1)`, m.SecretID); err != nil {
 			return fmt.Errorf("removing the key of %s: %w", m.Thumbprint, err)
 		}
 	}
-	if len(l.Generations) > 1 {
-		return nil
-	}
-	for _, query := range []string{`DELETE FROM binding WHERE lineage_id = $1`, `DELETE FROM lineage WHERE id = $1`} {
+	for _, query := range []string{
+		`DELETE FROM binding WHERE lineage_id = $1 AND NOT EXISTS (SELECT 1 FROM generation WHERE lineage_id = $1)`,
+		`DELETE FROM lineage WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM generation WHERE lineage_id = $1)`,
+	} {
 		if err := tx.exec(query, l.ID); err != nil {
 			return fmt.Errorf("removing lineage %s: %w", l.Name, err)
 		}

@@ -30,6 +30,9 @@ type InUseError struct {
 }
 
 func (e *InUseError) Error() string {
+	if e.PID == 0 {
+		return fmt.Sprintf("opening the data directory %s: in use by another process", e.Dir)
+	}
 	return fmt.Sprintf("opening the data directory %s: in use by process %d (postseal %s)", e.Dir, e.PID, e.Holder)
 }
 
@@ -45,9 +48,10 @@ func takeLock(ctx context.Context, dir string, holder Holder) (*lock, error) {
 	path := filepath.Join(dir, "lock")
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("locking the data directory: %w", err)
+		return nil, fmt.Errorf("locking the data directory: %w: %w", ErrDirectory, named(err))
 	}
 	deadline := time.Now().Add(commandPatience)
+	var before InUseError
 	for {
 		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 		if err == nil {
@@ -57,12 +61,15 @@ func takeLock(ctx context.Context, dir string, holder Holder) (*lock, error) {
 			f.Close()
 			return nil, fmt.Errorf("locking %s: %w", path, err)
 		}
+		// One look is not enough: a holder that has only just locked has not yet written over the name
+		// of a killed one.
 		other := readHolder(f)
-		if other.Holder == HolderServe || time.Now().After(deadline) {
+		other.Dir = dir
+		if other.Holder == HolderServe && *other == before || time.Now().After(deadline) {
 			f.Close()
-			other.Dir = dir
 			return nil, other
 		}
+		before = *other
 		select {
 		case <-ctx.Done():
 			f.Close()
@@ -76,7 +83,7 @@ func takeLock(ctx context.Context, dir string, holder Holder) (*lock, error) {
 	}
 	if err != nil {
 		f.Close()
-		return nil, fmt.Errorf("writing %s: %w", path, err)
+		return nil, fmt.Errorf("writing %s: %w", path, named(err))
 	}
 	return &lock{f}, nil
 }

@@ -2,13 +2,17 @@ package state
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/pressly/goose/v3"
+
+	"postseal/internal/ground/durable"
 )
 
 // migrate brings the database from version to the newest one. What exists is copied first.
@@ -23,31 +27,44 @@ func (db *DB) migrate(ctx context.Context, version, newest int64) error {
 	}
 	provider, err := goose.NewProvider(goose.DialectSQLite3, db.write, db.files, goose.WithSlog(slog.New(slog.DiscardHandler)))
 	if err != nil {
-		return fmt.Errorf("migrating the state: %w", err)
+		return fmt.Errorf("migrating the state: %w", named(err))
 	}
 	if _, err := provider.Up(ctx); err != nil {
-		return fmt.Errorf("migrating the state from version %d to %d: %w", version, newest, err)
+		return fmt.Errorf("migrating the state from version %d to %d: %w", version, newest, named(err))
 	}
 	return nil
 }
 
-// backup copies the whole database into DIR/backups. VACUUM INTO reads one consistent snapshot.
+// backup copies the whole database into DIR/backups. VACUUM INTO reads one consistent snapshot. The copy
+// has its name only when it is whole.
 func (db *DB) backup(ctx context.Context, version int64) error {
 	dir := filepath.Join(db.dir, "backups")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("copying the state before migrating: %w", err)
-	}
 	stamp := time.Now().UTC().Format("20060102T150405.000000Z")
 	path := filepath.Join(dir, fmt.Sprintf("version-%d-%s.db", version, stamp))
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600) // VACUUM INTO accepts an empty file
-	if err != nil {
-		return fmt.Errorf("copying the state before migrating: %w", err)
-	}
-	if err := f.Close(); err != nil {
-		return fmt.Errorf("copying the state before migrating: %w", err)
-	}
-	if _, err := db.write.ExecContext(ctx, `VACUUM INTO $1`, path); err != nil {
-		return fmt.Errorf("copying the state before migrating to %s: %w", path, err)
+	if err := db.copyTo(ctx, dir, path); err != nil {
+		return fmt.Errorf("copying the state to %s before migrating: %w", path, named(err))
 	}
 	return nil
+}
+
+func (db *DB) copyTo(ctx context.Context, dir, path string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	part := filepath.Join(dir, "unfinished.db")
+	if err := os.Remove(part); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f, err := os.OpenFile(part, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600) // VACUUM INTO accepts an empty file
+	if err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	if _, err := db.write.ExecContext(ctx, `VACUUM INTO $1`, part); err != nil {
+		os.Remove(part) // on a full disk the room is needed
+		return err
+	}
+	return durable.Rename(part, path)
 }

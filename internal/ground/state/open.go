@@ -37,15 +37,6 @@ var embedded embed.FS
 // FileName is the database's name inside the data directory.
 const FileName = "postseal.db"
 
-// The errors of Open that a person can act on; each names the directory or file in its text.
-var (
-	ErrNoOrganisation = errors.New("there is no organisation here")
-	ErrCorrupt        = errors.New("the state is damaged")
-	ErrNewer          = errors.New("the state was written by a newer release of postseal")
-	ErrNotOurs        = errors.New("the data directory belongs to another user")
-	ErrDirectory      = errors.New("the data directory cannot be used")
-)
-
 // Options say how to open the state.
 type Options struct {
 	Dir    string // the data directory
@@ -66,6 +57,10 @@ type DB struct {
 	read   *sql.DB
 	commit func(commit func() error) error
 	files  fs.FS // the migrations
+
+	// writer holds one token while an Update runs, reading back included: another Update in between would
+	// take the sequence number of a refused one, which would then pass for made.
+	writer chan struct{}
 
 	// mu guards seq and watchers. It is never held across I/O.
 	mu       sync.Mutex
@@ -89,10 +84,16 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 		}
 		o.migrations = files
 	}
-	if err := directory(o.Dir, o.Create); err != nil {
+	if o.Dir == "" {
+		return nil, fmt.Errorf("opening the data directory: %w: it has no name", ErrDirectory)
+	}
+	path, err := filepath.Abs(filepath.Join(o.Dir, FileName))
+	if err != nil {
+		return nil, fmt.Errorf("opening the data directory: %w: %w", ErrDirectory, err)
+	}
+	if err := directory(o.Dir, path, o.Create); err != nil {
 		return nil, err
 	}
-	path := filepath.Join(o.Dir, FileName)
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) && !o.Create {
 		return nil, fmt.Errorf("opening the data directory %s: %w", o.Dir, ErrNoOrganisation)
 	}
@@ -100,19 +101,27 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db := &DB{dir: o.Dir, lock: l, commit: o.Commit, files: o.migrations, watchers: make(map[chan int64]struct{})}
+	db := &DB{dir: o.Dir, lock: l, commit: o.Commit, files: o.migrations,
+		writer: make(chan struct{}, 1), watchers: make(map[chan int64]struct{})}
 	if err := db.open(ctx, path); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	return db, nil
 }
 
-// directory checks that dir is a directory of ours that we can write to.
-func directory(dir string, create bool) error {
+// maxPathBytes is the longest path of a database file that SQLite opens, with the suffix of its -journal
+// and with every symbolic link followed.
+const maxPathBytes = 504
+
+// directory checks that dir is a directory of ours that we can write to, and that SQLite can open path there.
+func directory(dir, path string, create bool) error {
+	if len(path) > maxPathBytes {
+		return fmt.Errorf("opening the data directory: %w: the path of %s has %d bytes, at most %d work", ErrDirectory, FileName, len(path), maxPathBytes)
+	}
 	info, err := os.Stat(dir)
 	if errors.Is(err, fs.ErrNotExist) && create {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return fmt.Errorf("making the data directory: %w: %w", ErrDirectory, err)
+			return fmt.Errorf("making the data directory: %w: %w", ErrDirectory, named(err))
 		}
 		info, err = os.Stat(dir)
 	}
@@ -133,6 +142,11 @@ func directory(dir string, create bool) error {
 	if err := syscall.Access(dir, 0x2|0x1); err != nil {
 		return fmt.Errorf("opening the data directory: %w: %s: %w", ErrDirectory, dir, err)
 	}
+	if real, err := filepath.EvalSymlinks(filepath.Dir(path)); err != nil {
+		return fmt.Errorf("opening the data directory: %w: %w", ErrDirectory, err)
+	} else if n := len(filepath.Join(real, FileName)); n > maxPathBytes {
+		return fmt.Errorf("opening the data directory: %w: the path of %s has %d bytes, at most %d work", ErrDirectory, FileName, n, maxPathBytes)
+	}
 	return nil
 }
 
@@ -148,30 +162,52 @@ func (db *DB) open(ctx context.Context, path string) error {
 	// SQLite would make the file readable by everybody; its -wal and -shm files copy this one's mode.
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return fmt.Errorf("opening the state: %w", err)
+		return fmt.Errorf("opening the state: %w", named(err))
 	}
 	if err := f.Close(); err != nil {
 		return fmt.Errorf("opening the state: %w", err)
 	}
-	if db.write, err = handle(path, "rw", 1); err != nil {
+	if db.write, err = handle(path, readWrite, 1); err != nil {
 		return err
 	}
 	if err := db.migrate(ctx, version, newest); err != nil {
 		return err
 	}
-	if db.read, err = handle(path, "ro", 4); err != nil {
+	// Also when there is nothing to write today: the last writer to close tidies away the -wal.
+	if err := db.write.PingContext(ctx); err != nil {
+		return fmt.Errorf("opening the state %s: %w", path, named(err))
+	}
+	if db.read, err = handle(path, readOnly, 4); err != nil {
 		return err
 	}
-	return db.read.QueryRowContext(ctx, `SELECT seq FROM change_sequence WHERE id = 1`).Scan(&db.seq)
+	if err := db.read.QueryRowContext(ctx, `SELECT seq FROM change_sequence WHERE id = 1`).Scan(&db.seq); err != nil {
+		return fmt.Errorf("opening the state %s: reading the change sequence: %w", path, named(err))
+	}
+	return nil
 }
 
+// access is what a handle may do.
+type access int
+
+const (
+	readWrite access = iota
+	readOnly
+	frozen  // readOnly, of a file that nobody changes: no lock, and no -wal or -shm beside it
+	mending // readWrite that leaves the journal as it finds it
+)
+
 // handle opens the database file. synchronous=FULL: an answered change survives the power cut.
-func handle(path, mode string, connections int) (*sql.DB, error) {
-	query := url.Values{"mode": {mode}, "_txlock": {"immediate"}, "_pragma": {"busy_timeout(10000)", "foreign_keys(1)", "synchronous(FULL)"}}
-	if mode == "rw" {
+func handle(path string, a access, connections int) (*sql.DB, error) {
+	query := url.Values{"mode": {"ro"}, "_txlock": {"deferred"}, "_pragma": {"busy_timeout(10000)", "foreign_keys(1)", "synchronous(FULL)"}}
+	switch a {
+	case readWrite:
+		query.Set("mode", "rw")
+		query.Set("_txlock", "immediate")
 		query.Add("_pragma", "journal_mode(WAL)")
-	} else {
-		query.Set("_txlock", "deferred")
+	case mending:
+		query.Set("mode", "rw")
+	case frozen:
+		query.Set("immutable", "1")
 	}
 	db, err := sql.Open("sqlite", (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: query.Encode()}).String())
 	if err != nil {
@@ -179,45 +215,6 @@ func handle(path, mode string, connections int) (*sql.DB, error) {
 	}
 	db.SetMaxOpenConns(connections)
 	return db, nil
-}
-
-// inspect looks at an existing database before anything may write to it, and returns its version; 0
-// for none yet, ErrNewer for one above newest. (goose opens a newer database without a word, and a corrupt one it tries to repair.)
-func inspect(ctx context.Context, path string, newest int64) (int64, error) {
-	info, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0 {
-		return 0, nil
-	}
-	if err != nil {
-		return 0, fmt.Errorf("opening the state: %w", err)
-	}
-	db, err := handle(path, "ro", 1)
-	if err != nil {
-		return 0, err
-	}
-	defer db.Close()
-	var verdict string
-	if err := db.QueryRowContext(ctx, `PRAGMA quick_check(1)`).Scan(&verdict); err != nil {
-		return 0, fmt.Errorf("opening the state %s: %w: %w", path, ErrCorrupt, err)
-	}
-	if verdict != "ok" {
-		return 0, fmt.Errorf("opening the state %s: %w: %s", path, ErrCorrupt, verdict)
-	}
-	var tables int
-	if err := db.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_master`).Scan(&tables); err != nil {
-		return 0, fmt.Errorf("opening the state %s: %w: %w", path, ErrCorrupt, err)
-	}
-	if tables == 0 {
-		return 0, nil // a kill between the file and its first migration
-	}
-	var version int64
-	if err := db.QueryRowContext(ctx, `SELECT coalesce(max(version_id), 0) FROM goose_db_version`).Scan(&version); err != nil {
-		return 0, fmt.Errorf("opening the state %s: %w: not a database of postseal: %w", path, ErrCorrupt, err)
-	}
-	if version > newest {
-		return 0, fmt.Errorf("opening the state %s: %w: version %d, this release knows %d", path, ErrNewer, version, newest)
-	}
-	return version, nil
 }
 
 // newestMigration returns the version that the migrations lead to.
@@ -229,8 +226,11 @@ func newestMigration(files fs.FS) (int64, error) {
 	return goose.NumericComponent(entries[len(entries)-1].Name())
 }
 
-// Close gives everything back. Watchers get no more changes.
+// Close gives everything back. Watchers get no more changes. An Update that has begun ends first, so that
+// the next holder of the directory never meets it.
 func (db *DB) Close() error {
+	db.writer <- struct{}{}
+	defer func() { <-db.writer }()
 	var errs []error
 	for _, handle := range []*sql.DB{db.read, db.write} {
 		if handle != nil {

@@ -40,6 +40,11 @@ type Listener struct {
 
 // AddOrganisation stores o; there must be none yet.
 func (tx *Tx) AddOrganisation(o Organisation) error {
+	if there, err := tx.Organisation(); err == nil {
+		return fmt.Errorf("storing organisation %s: %s is here already", o.Name, there.Name)
+	} else if !errors.Is(err, ErrNoOrganisation) {
+		return err
+	}
 	if err := tx.exec(`INSERT INTO organisation (id, name, trial, public_key, secret_id, auth_lineage_id, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
 		o.ID, o.Name, o.Trial, o.PublicKey, o.SecretID, nullable(o.AuthLineage), micro(tx.now)); err != nil {
 		return fmt.Errorf("storing the organisation: %w", err)
@@ -95,9 +100,12 @@ func (tx *Tx) Servers() ([]Server, error) {
 		})
 }
 
-// SetInternal makes a lineage the internal one of a server.
+// SetInternal makes a lineage the internal one of a server, or returns [ErrNotFound] for an unknown server.
 func (tx *Tx) SetInternal(serverID, lineageID string) error {
-	return tx.exec(`UPDATE server SET internal_lineage_id = $2 WHERE id = $1`, serverID, lineageID)
+	if err := tx.hit(`UPDATE server SET internal_lineage_id = $2 WHERE id = $1`, serverID, lineageID); err != nil {
+		return fmt.Errorf("setting the internal lineage of server %s: %w", serverID, err)
+	}
+	return nil
 }
 
 // AddListener stores a listener of a server.
@@ -128,9 +136,12 @@ func (tx *Tx) Listeners(serverID string) ([]Listener, error) {
 		}, serverID)
 }
 
-// SetListenerEnabled opens or closes a listener from now on.
+// SetListenerEnabled opens or closes a listener from now on, or returns [ErrNotFound].
 func (tx *Tx) SetListenerEnabled(serverID, name string, enabled bool) error {
-	return tx.exec(`UPDATE listener SET enabled = $3 WHERE server_id = $1 AND name = $2`, serverID, name, enabled)
+	if err := tx.hit(`UPDATE listener SET enabled = $3 WHERE server_id = $1 AND name = $2`, serverID, name, enabled); err != nil {
+		return fmt.Errorf("changing listener %s: %w", name, err)
+	}
+	return nil
 }
 
 func nullable(s string) sql.NullString { return sql.NullString{String: s, Valid: s != ""} }

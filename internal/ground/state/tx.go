@@ -4,23 +4,9 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 )
-
-// Errors of a change.
-var (
-	// ErrOutcomeUnknown: the change may or may not have been made, and reading back failed too.
-	ErrOutcomeUnknown = errors.New("it is unknown whether the change was made")
-	// ErrStale: somebody else changed the state since the caller looked at it.
-	ErrStale = errors.New("the state has changed since it was shown")
-	// ErrNotFound: there is no such row.
-	ErrNotFound = errors.New("not found")
-)
-
-// errNoAudit is a fault of the program: a change that leaves no trace.
-var errNoAudit = errors.New("state: internal error: a change without an audit row")
 
 // Actor is who makes a change, and from where.
 type Actor struct {
@@ -45,31 +31,37 @@ func (tx *Tx) Now() time.Time { return tx.now }
 func (db *DB) View(ctx context.Context, f func(*Tx) error) error {
 	tx, err := db.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
-		return fmt.Errorf("reading the state: %w", err)
+		return fmt.Errorf("reading the state: %w", named(err))
 	}
 	defer tx.Rollback() // a reader has nothing to lose
-	return f(&Tx{tx: tx, ctx: ctx, now: timestamp()})
+	return named(f(&Tx{tx: tx, ctx: ctx, now: timestamp()}))
 }
 
 // Update calls f with a transaction for actor and commits it when f returns nil; then the change is
 // durable, and the new sequence number is returned. When f or the commit fails nothing has changed,
 // except with [ErrOutcomeUnknown].
 func (db *DB) Update(ctx context.Context, actor Actor, f func(*Tx) error) (int64, error) {
+	select {
+	case db.writer <- struct{}{}:
+		defer func() { <-db.writer }()
+	case <-ctx.Done():
+		return 0, fmt.Errorf("changing the state: %w", context.Cause(ctx))
+	}
 	tx, err := db.write.BeginTx(ctx, nil)
 	if err != nil {
-		return 0, fmt.Errorf("changing the state: %w", err)
+		return 0, fmt.Errorf("changing the state: %w", named(err))
 	}
 	defer tx.Rollback() // does nothing after a commit
 	t := &Tx{tx: tx, ctx: ctx, now: timestamp(), actor: actor}
 	if err := f(t); err != nil {
-		return 0, err
+		return 0, named(err)
 	}
 	if t.audited == 0 {
 		return 0, errNoAudit
 	}
 	var seq int64
 	if err := tx.QueryRowContext(ctx, `UPDATE change_sequence SET seq = seq + 1 WHERE id = 1 RETURNING seq`).Scan(&seq); err != nil {
-		return 0, fmt.Errorf("changing the state: %w", err)
+		return 0, fmt.Errorf("changing the state: %w", named(err))
 	}
 	if err := db.commit(tx.Commit); err != nil {
 		tx.Rollback() // before reading back: a refused commit leaves the transaction open
@@ -91,7 +83,7 @@ func (db *DB) readBack(ctx context.Context, seq int64, cause error) error {
 		return fmt.Errorf("changing the state: %w: %w; reading back: %w", ErrOutcomeUnknown, cause, err)
 	}
 	if now < seq {
-		return fmt.Errorf("changing the state: %w", cause)
+		return fmt.Errorf("changing the state: %w", named(cause))
 	}
 	return nil
 }
@@ -118,6 +110,9 @@ func (tx *Tx) ActFor(serverID string) { tx.server = serverID }
 // Audit writes down what is being changed: the act ("enable"), the object, and what it was before and
 // is after, as JSON; nil for nothing.
 func (tx *Tx) Audit(act, object string, before, after any) error {
+	if tx.server == "" {
+		return errNoServer
+	}
 	var texts [2]string
 	for i, v := range []any{before, after} {
 		if v != nil {
@@ -128,10 +123,13 @@ func (tx *Tx) Audit(act, object string, before, after any) error {
 			texts[i] = string(b)
 		}
 	}
-	tx.audited++
-	return tx.exec(`INSERT INTO audit (server_id, number, at, who, origin, act, object, before, after)
+	if err := tx.exec(`INSERT INTO audit (server_id, number, at, who, origin, act, object, before, after)
 		SELECT $1, coalesce(max(number), 0) + 1, $2, $3, $4, $5, $6, $7, $8 FROM audit WHERE server_id = $1`,
-		tx.server, micro(tx.now), tx.actor.Who, tx.actor.From, act, object, texts[0], texts[1])
+		tx.server, micro(tx.now), tx.actor.Who, tx.actor.From, act, object, texts[0], texts[1]); err != nil {
+		return fmt.Errorf("writing the audit row of %s: %w", act, err)
+	}
+	tx.audited++
+	return nil
 }
 
 // AuditRow is one row of the audit trail.
@@ -157,6 +155,20 @@ func (tx *Tx) AuditRows(serverID string, limit int) ([]AuditRow, error) {
 
 func (tx *Tx) exec(query string, args ...any) error {
 	_, err := tx.tx.ExecContext(tx.ctx, query, args...)
+	return err
+}
+
+// hit is exec for a row that must be there: [ErrNotFound] if nothing was touched, so that no audit row
+// tells of a change that was none.
+func (tx *Tx) hit(query string, args ...any) error {
+	result, err := tx.tx.ExecContext(tx.ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	n, err := result.RowsAffected()
+	if err == nil && n == 0 {
+		err = ErrNotFound
+	}
 	return err
 }
 

@@ -26,7 +26,7 @@ var ErrUnusableMember = errors.New("certificate cannot be served")
 type SnapshotError struct {
 	Listener string // empty if the fault lies with no listener
 	Lineage  string // empty if the fault lies with no lineage
-	Err      error  // one of this package's sentinels, with details; never nil
+	Err      error  // the cause, mostly one of this package's sentinels with details; never nil
 }
 
 // Error names the listener and the lineage as far as they are known, then the cause.

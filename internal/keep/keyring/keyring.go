@@ -110,7 +110,7 @@ func (r *Ring) InternalLeaves() [][]byte {
 	if p == nil {
 		return nil
 	}
-	gen := p.candidates[0].generation
+	gen := p.standard.generation
 	leaves := make([][]byte, len(gen.members))
 	for i, m := range gen.members {
 		leaves[i] = m.leaf.Raw
@@ -132,8 +132,8 @@ func (r *Ring) logChanges(old, now *snapshot) {
 			if before != nil && len(before.candidates) > 0 {
 				r.log.Info("no certificate in force", "listener", name, "seq", now.seq)
 			}
-		case before == nil || len(before.candidates) == 0 || before.candidates[0].digest != p.candidates[0].digest:
-			gen := p.candidates[0].generation
+		case before == nil || len(before.candidates) == 0 || before.standard.digest != p.standard.digest:
+			gen := p.standard.generation
 			r.log.Info("certificate in force", "listener", name, "lineage", gen.lineage,
 				"generation", gen.number, "thumbprint", gen.members[0].facts.Thumbprint, "seq", now.seq)
 		}

@@ -1,0 +1,72 @@
+# make run     build and start a trial server on 127.0.0.1; everything it keeps is in ./run
+# make test    install what the tests need, run every test, end with their count
+# make help    the rest
+
+SHELL = /bin/sh
+# One set of flags for the program and for vet, so that a clean machine compiles each dependency once for both.
+PURE = CGO_ENABLED=0
+BUILD = $(PURE) go build -trimpath
+BINARY = $(CURDIR)/bin/postseal
+FUZZTIME = 30s
+
+.PHONY: help run build test deps lint fuzz soak bench
+
+help:
+	@echo 'make run    build and start a trial server on 127.0.0.1, ports + 10000, data in ./run'
+	@echo 'make build  bin/postseal, one static binary'
+	@echo 'make test   deps, lint and every test with the race detector; the last line is the count'
+	@echo 'make deps   install the programs that tests speak to (apt-get, as root)'
+	@echo 'make lint   gofmt and go vet'
+	@echo 'make fuzz   every fuzz target for FUZZTIME=$(FUZZTIME) each'
+	@echo 'make soak   the same tests with large numbers: 1,000 swaps, 10,000 silent connections'
+	@echo 'make bench  start-up time, cert list and idle memory (docs/benchmarks.md)'
+
+run: build
+	@mkdir -p -m 0700 run
+	@exec bin/postseal serve --trial --bind 127.0.0.1 --port-offset 10000 --data ./run
+
+build:
+	@mkdir -p bin
+	$(BUILD) -o bin/postseal ./cmd/postseal
+
+# The count is the parent of go test, not the end of a pipe: a failure cannot get lost on the way.
+test: deps lint build
+	@$(BUILD) -o bin/count ./internal/peers/count
+	@POSTSEAL_BINARY=$(BINARY) bin/count -race -vet=off -count=1 -timeout 12m ./...
+
+# Quick and quiet when everything is there. -race wants a C compiler and its headers.
+deps:
+	@missing=; \
+	need() { command -v "$$1" >/dev/null 2>&1 || missing="$$missing $$2"; }; \
+	have() { [ -s "$$1" ] || missing="$$missing $$2"; }; \
+	need openssl openssl; need curl curl; need swaks swaks; need python3 python3; need chromium chromium; \
+	need gcc gcc; have /usr/include/stdlib.h libc6-dev; have /etc/ssl/certs/ca-certificates.crt ca-certificates; \
+	need fc-list fontconfig; fc-list 2>/dev/null | grep -q 'Noto.*CJK' || missing="$$missing fonts-noto-cjk"; \
+	[ -n "$$missing" ] || exit 0; \
+	install="apt-get install --yes --no-install-recommends$$missing"; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "apt-get update && $$install"; \
+		apt-get update -q && DEBIAN_FRONTEND=noninteractive $$install; \
+	else \
+		echo "the tests need programs that are not installed; run as root: apt-get update && $$install" >&2; exit 1; \
+	fi
+
+lint:
+	@files=$$(gofmt -l .) || exit 1; \
+	[ -z "$$files" ] || { echo "not formatted; run: gofmt -w" $$files >&2; exit 1; }
+	$(PURE) go vet -trimpath ./...
+
+fuzz:
+	@grep -Eron '^func Fuzz[A-Za-z0-9_]*' --include='*_test.go' . | sort | while IFS=: read -r file line name; do \
+		name=$${name#func }; \
+		echo "$$name in $$(dirname "$$file"), $(FUZZTIME)"; \
+		go test -run='^$$' -fuzz="^$$name\$$" -fuzztime=$(FUZZTIME) "$$(dirname "$$file")" || exit 1; \
+	done
+
+soak: deps build
+	@$(BUILD) -o bin/count ./internal/peers/count
+	@POSTSEAL_SOAK=1 POSTSEAL_BINARY=$(BINARY) bin/count -count=1 -timeout 60m ./...
+
+bench: build
+	@$(BUILD) -o bin/spine ./bench/spine
+	@bin/spine -binary $(BINARY)

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"golang.org/x/term"
+
+	"postseal/internal/steer/admin"
+	"postseal/internal/steer/desk"
+)
+
+// change runs an act that changes something: it asks for what would change, shows it, asks the user
+// when it replaces or destroys, and does just that. request makes the request of each step.
+func (a *app) change(ctx context.Context, act string, request func(desk.Doing) any) error {
+	client, done, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	var preview desk.Change
+	if err := client.Call(ctx, act, request(desk.Doing{DryRun: true}), &preview); err != nil {
+		return err
+	}
+	if a.dryRun {
+		return a.printChange(&preview)
+	}
+	if preview.Replaces && !a.yes {
+		if err := a.ask(&preview); err != nil {
+			return err
+		}
+	}
+	return a.carryOut(ctx, client, act, request(desk.Doing{IfSeq: preview.Seq}))
+}
+
+func (a *app) carryOut(ctx context.Context, client *admin.Client, act string, request any) error {
+	var change desk.Change
+	if err := client.Call(ctx, act, request, &change); err != nil {
+		return err
+	}
+	if err := a.printChange(&change); err != nil {
+		return err
+	}
+	if change.Undo != "" {
+		fmt.Fprintf(a.err, "postseal: undo: %s%s\n", change.Undo, a.dataFlag())
+	}
+	return nil
+}
+
+// dataFlag is what the undo command needs to find the same organisation.
+func (a *app) dataFlag() string {
+	if os.Getenv("POSTSEAL_DATA") != "" {
+		return ""
+	}
+	return " --data " + a.data
+}
+
+// ask shows what would change and asks on a terminal; elsewhere it refuses.
+func (a *app) ask(preview *desk.Change) error {
+	writeMoves(a.err, preview)
+	in, ok := a.in.(*os.File)
+	if !ok || !term.IsTerminal(int(in.Fd())) {
+		return desk.ErrConfirmation
+	}
+	fmt.Fprint(a.err, "Go on? [y/N] ")
+	answer, err := bufio.NewReader(io.LimitReader(in, 100)).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("reading the answer: %w", err)
+	}
+	switch strings.ToLower(strings.TrimSpace(answer)) {
+	case "y", "yes":
+		return nil
+	}
+	return desk.ErrConfirmation
+}
+
+func (a *app) printChange(c *desk.Change) error {
+	for _, w := range c.Warnings {
+		fmt.Fprintf(a.err, "postseal: warning: %s\n", w)
+	}
+	if a.json {
+		return a.printJSON(c)
+	}
+	for _, x := range c.Certificates {
+		if x.Thumbprint != "" {
+			fmt.Fprintf(a.out, "%s  %s  %s  %s\n", x.Thumbprint, x.KeyType, x.Lineage, x.Name)
+		}
+	}
+	writeMoves(a.out, c)
+	return nil
+}
+
+// writeMoves prints the table of what moves:
+//
+//	993 imaps  OLD (12 days left) -> NEW (89 days left)
+func writeMoves(w io.Writer, c *desk.Change) {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, m := range c.Moves {
+		port := ""
+		if m.Port != 0 {
+			port = fmt.Sprint(m.Port)
+		}
+		by := ""
+		if m.Role == "name" {
+			by = " (by name)"
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s -> %s%s\n", port, m.Listener, describe(m.From), describe(m.To), by)
+	}
+	table.Flush() // the writer below reports its own faults
+	for _, r := range c.Removed {
+		fmt.Fprintf(w, "removes %s\n", r)
+	}
+}
+
+func describe(h *desk.Held) string {
+	if h == nil {
+		return "nothing"
+	}
+	if h.NotAfter.IsZero() {
+		return fmt.Sprintf("%q", h.Name)
+	}
+	return fmt.Sprintf("%q (%s)", h.Name, daysLeft(h.NotAfter))
+}
+
+// daysLeft says how long until t, in words.
+func daysLeft(t time.Time) string {
+	days := int(time.Until(t).Hours() / 24)
+	switch {
+	case time.Until(t) <= 0:
+		return "ended"
+	case days == 0:
+		return "ends today"
+	case days == 1:
+		return "1 day left"
+	}
+	return fmt.Sprintf("%d days left", days)
+}

@@ -1,0 +1,230 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"postseal/internal/ground/config"
+	"postseal/internal/ground/health"
+	"postseal/internal/ground/listener"
+	"postseal/internal/ground/state"
+	"postseal/internal/serve/front"
+	"postseal/internal/serve/relay"
+	"postseal/internal/serve/trial"
+	"postseal/internal/steer/admin"
+	"postseal/internal/steer/desk"
+)
+
+// trialDomain is the accepted domain of every trial organisation (RFC 2606 section 2 keeps it free).
+const trialDomain = "example.test"
+
+// serving are the flags of serve.
+type serving struct {
+	trial, setup bool
+	passwordFile string
+	at           placing
+	org          founding
+}
+
+func (a *app) serveCommand() *cobra.Command {
+	var s serving
+	c := &cobra.Command{
+		Use: "serve", Short: "Run this server", Args: noArgs,
+		Long: "Run this server until SIGTERM or SIGINT; sessions then get up to 30 seconds.\n" +
+			"A data directory without an organisation is refused, because a forgotten mount must not give a new organisation;\n" +
+			"--trial makes one for trying, with a mailbox in memory; --setup makes one as `postseal setup` does.",
+		Example: "  postseal serve --trial --bind 127.0.0.1 --port-offset 10000 --data ./run",
+	}
+	f := c.Flags()
+	f.BoolVar(&s.trial, "trial", false, "run a trial organisation with an in-memory mailbox; set it up if the data directory is empty")
+	f.BoolVar(&s.setup, "setup", false, "set up an organisation first if the data directory is empty; takes the flags of setup")
+	f.StringVar(&s.passwordFile, "trial-password-file", "", "`FILE` with the password of the trial account (default DIR/trial-password, made if missing)")
+	s.at.flags(f)
+	s.org.flags(f)
+	c.RunE = func(cmd *cobra.Command, _ []string) error {
+		if s.trial && s.setup {
+			return &usageError{errors.New("--trial and --setup exclude each other")}
+		}
+		if s.passwordFile != "" && !s.trial {
+			return &usageError{errors.New("--trial-password-file needs --trial")}
+		}
+		addresses, err := s.at.addresses(cmd.Flags())
+		if err != nil {
+			return err
+		}
+		return a.serve(cmd.Context(), s, addresses)
+	}
+	return c
+}
+
+// serve runs the server. It reads like the tree: state, organisation, keyring, mailbox, listeners.
+func (a *app) serve(ctx context.Context, s serving, addresses config.Addresses) (err error) {
+	began := time.Now()
+	file, err := config.Read(a.config, a.configGiven)
+	if err != nil {
+		return err
+	}
+	addresses = addresses.Over(config.Addresses{Bind: file.Bind, PortOffset: file.PortOffset, Listen: file.Listen})
+	if err := addresses.Check(); err != nil {
+		return err
+	}
+	level := slog.LevelInfo
+	if a.verbose {
+		level = slog.LevelDebug
+	}
+	log := slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: level}))
+
+	db, err := state.Open(ctx, state.Options{Dir: a.data, Holder: state.HolderServe, Create: s.trial || s.setup})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+
+	p := &ports{addresses: addresses, limits: limits(file.Limits), messages: relay.Limits{MessageBytes: file.Limits.MessageBytes, Command: time.Duration(file.Limits.Command)},
+		health: new(health.Set), log: log, open: make(map[string]*port)}
+	if err := a.found(ctx, db, s, p); err != nil {
+		return err
+	}
+	d, err := desk.Open(ctx, desk.Options{State: db, Sealing: a.sealing, Runtime: p, Health: p.health, Log: log})
+	if err != nil {
+		return err
+	}
+	run := &running{app: a, desk: d, ports: p, log: log, began: began}
+	return run.run(ctx, s)
+}
+
+// found sets up an organisation in an empty directory, if the flags ask for one.
+func (a *app) found(ctx context.Context, db *state.DB, s serving, p *ports) error {
+	var org state.Organisation
+	err := db.View(ctx, func(tx *state.Tx) (err error) {
+		org, err = tx.Organisation()
+		return err
+	})
+	if err == nil {
+		if s.trial && !org.Trial {
+			return fmt.Errorf("starting a trial in %s: %w", a.data, desk.ErrNotTrial)
+		}
+		return nil
+	}
+	if !errors.Is(err, state.ErrNoOrganisation) {
+		return err
+	}
+	if !s.trial && !s.setup {
+		return fmt.Errorf("opening the data directory %s: %w", a.data, err)
+	}
+	o, err := s.org.options(a, p.addresses)
+	if err != nil {
+		return err
+	}
+	if s.trial {
+		o.Organisation, o.Domains, o.Host, o.Mode, o.Trial = "Trial", []string{trialDomain}, "", desk.ModeFront, true
+	}
+	// A port that is taken is found before anything is made.
+	if o.Mode == desk.ModeFront {
+		for _, k := range listener.Kinds() {
+			if err := p.CanOpen(k.Name, netip.AddrPortFrom(netip.IPv6Unspecified(), k.Port)); err != nil {
+				return err
+			}
+		}
+	}
+	return desk.Setup(ctx, db, o, me())
+}
+
+func limits(l config.Limits) front.Limits {
+	return front.Limits{Connections: l.ConnectionsPerListener, PerAddress: l.ConnectionsPerAddress,
+		BeforeLogin: time.Duration(l.BeforeLogin), Drain: time.Duration(l.Drain)}
+}
+
+// running is a server on its way from open state to a closed one.
+type running struct {
+	*app
+	desk  *desk.Desk
+	ports *ports
+	log   *slog.Logger
+	began time.Time
+}
+
+// run opens the listeners, says so, and serves until ctx ends.
+func (r *running) run(ctx context.Context, s serving) error {
+	group, ctx := errgroup.WithContext(ctx)
+	status, err := r.desk.Status(ctx)
+	if err != nil {
+		return err
+	}
+	p := r.ports
+	p.ctx, p.host, p.ring = ctx, status.Server, r.desk.Ring()
+	p.pages = admin.Pages(r.desk, r.log)
+	p.site = admin.Site(status.Server)
+	// The mailbox outlives the listeners before it: their sessions are let to their end first.
+	mailboxes, closeMailbox := context.WithCancel(context.WithoutCancel(ctx))
+	defer closeMailbox()
+	if s.trial {
+		if err := r.openMailbox(s.passwordFile); err != nil {
+			return err
+		}
+		group.Go(func() error { return p.mailbox.Run(mailboxes) })
+	}
+	// Listeners that cannot be opened at the start stop it: later they are a condition.
+	for _, l := range status.Listeners {
+		if l.Enabled && (l.Lineage != "" || l.Service == "") {
+			if err := p.CanOpen(l.Listener, netip.AddrPortFrom(addressOf(l), l.Port)); err != nil {
+				closeMailbox()
+				return errors.Join(err, group.Wait())
+			}
+		}
+	}
+	socket, err := admin.ListenSocket(r.data)
+	if err != nil {
+		closeMailbox()
+		return errors.Join(err, group.Wait())
+	}
+	if err := r.desk.Settle(ctx); err != nil {
+		r.log.ErrorContext(ctx, "starting without certificates", "err", err)
+	}
+	p.probe(ctx)
+	group.Go(func() error { return admin.ServeSocket(ctx, socket, r.desk, r.log) })
+	group.Go(func() error {
+		<-ctx.Done()
+		p.stop()
+		closeMailbox()
+		return nil
+	})
+	if err := r.announce(ctx); err != nil {
+		r.log.WarnContext(ctx, "announcing", "err", err)
+	}
+	err = group.Wait()
+	r.log.Info("stopped")
+	return err
+}
+
+func addressOf(l desk.ListenerView) netip.Addr {
+	if addr, err := netip.ParseAddr(l.Address); err == nil {
+		return addr
+	}
+	return netip.IPv6Unspecified()
+}
+
+// openMailbox makes the trial mailbox and gives it to the ports.
+func (r *running) openMailbox(passwordFile string) error {
+	password, err := trial.Password(r.data, passwordFile)
+	if err != nil {
+		return err
+	}
+	p := r.ports
+	if p.mailbox, err = trial.New(trial.Options{Password: password, TLS: p.ring.Internal(), Host: p.host, Log: r.log}); err != nil {
+		return err
+	}
+	p.offers = map[string]*relay.Capabilities{trial.SMTP: {}, trial.Submission: {}}
+	return p.mailbox.Listen()
+}
+
+// pid is printed so that a stop script finds us.
+func pid() int { return os.Getpid() }

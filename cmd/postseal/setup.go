@@ -1,0 +1,124 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"postseal/internal/ground/config"
+	"postseal/internal/ground/state"
+	"postseal/internal/steer/desk"
+)
+
+// placing are the flags that say where to listen.
+type placing struct {
+	bind   string
+	offset int
+	listen []string
+}
+
+func (p *placing) flags(f *pflag.FlagSet) {
+	f.StringVar(&p.bind, "bind", "", "IP `ADDRESS` of all listeners")
+	f.IntVar(&p.offset, "port-offset", 0, "`NUMBER` added to every port")
+	f.StringArrayVar(&p.listen, "listen", nil, "`NAME=ADDRESS:PORT` of one listener; repeatable")
+}
+
+// addresses checks what was given; f tells what was.
+func (p *placing) addresses(f *pflag.FlagSet) (config.Addresses, error) {
+	a := config.Addresses{Bind: p.bind}
+	if f.Changed("port-offset") {
+		a.PortOffset = &p.offset
+	}
+	var err error
+	if a.Listen, err = config.ParseListen(p.listen); err != nil {
+		return a, err
+	}
+	return a, a.Check()
+}
+
+// founding are the flags that describe a new organisation.
+type founding struct {
+	org, host, mode, database string
+	domains                   []string
+}
+
+func (o *founding) flags(f *pflag.FlagSet) {
+	f.StringVar(&o.org, "org", "", "`NAME` of the organisation (default its first domain)")
+	f.StringArrayVar(&o.domains, "domain", nil, "accepted `DOMAIN`; repeatable, the first is the default")
+	f.StringVar(&o.host, "host", "", "full `NAME` of this server (default the machine's name in the first domain)")
+	f.StringVar(&o.mode, "mode", desk.ModeBeside, "beside (put certificates into the mail server that is there) or front (stand before it)")
+	f.StringVar(&o.database, "database", "", "`URL` of a database; only the embedded one is there in this release")
+}
+
+func (o *founding) options(a *app, at config.Addresses) (desk.SetupOptions, error) {
+	if o.database != "" {
+		return desk.SetupOptions{}, &usageError{errors.New("--database: only the embedded database is there in this release")}
+	}
+	machine, err := os.Hostname()
+	if err != nil {
+		machine = "" // HostLabel makes "mail" of it
+	}
+	return desk.SetupOptions{Organisation: o.org, Domains: o.domains, Host: o.host, Mode: o.mode, Addresses: at, Sealing: a.sealing, Machine: machine}, nil
+}
+
+func (a *app) setupCommand() *cobra.Command {
+	var org founding
+	var at placing
+	c := &cobra.Command{
+		Use: "setup", Short: "Set up an organisation and this server", Args: noArgs,
+		Long:    "Set up an organisation in an empty data directory: its key, this server and its sealing key, and the three default certificates.\nNothing is opened; start the server with: postseal serve",
+		Example: "  postseal setup --org \"Example\" --domain example.com --host mail1.example.com --mode front",
+	}
+	org.flags(c.Flags())
+	at.flags(c.Flags())
+	c.RunE = func(cmd *cobra.Command, _ []string) error {
+		ctx := cmd.Context()
+		addresses, err := at.addresses(cmd.Flags())
+		if err != nil {
+			return err
+		}
+		o, err := org.options(a, addresses)
+		if err != nil {
+			return err
+		}
+		if err := desk.CheckSetup(o); err != nil {
+			return err
+		}
+		if a.dryRun {
+			fmt.Fprintf(a.err, "postseal: would set up an organisation for %v in %s\n", o.Domains, a.data)
+			return nil
+		}
+		db, err := state.Open(ctx, state.Options{Dir: a.data, Create: true})
+		if err != nil {
+			return err
+		}
+		if err := desk.Setup(ctx, db, o, me()); err != nil {
+			return errors.Join(err, db.Close())
+		}
+		if err := db.Close(); err != nil {
+			return err
+		}
+		return a.printSetup(cmd)
+	}
+	return c
+}
+
+// printSetup shows the certificates that were made, and what to do next.
+func (a *app) printSetup(cmd *cobra.Command) error {
+	list, err := call[[]desk.Certificate](cmd.Context(), a, "cert/list", desk.Filter{})
+	if err != nil {
+		return err
+	}
+	if a.json {
+		return a.printJSON(list)
+	}
+	if err := a.printCertificates(list); err != nil {
+		return err
+	}
+	fmt.Fprintf(a.err, "postseal: the sealing key is %s: keep a copy of it in a safe place, apart from the data\n", a.sealing)
+	fmt.Fprintf(a.err, "postseal: next: postseal serve --data %s\n", a.data)
+	return nil
+}

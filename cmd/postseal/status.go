@@ -1,0 +1,93 @@
+package main
+
+import (
+	"fmt"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+
+	"postseal/internal/ground/health"
+	"postseal/internal/steer/admin"
+	"postseal/internal/steer/desk"
+	"postseal/internal/steer/hint"
+)
+
+// statusOut is the JSON of status: the desk's, with the hints.
+type statusOut struct {
+	desk.Status
+	Attention   []conditionOut `json:"attention"`
+	Information []conditionOut `json:"information"`
+}
+
+type conditionOut struct {
+	health.Condition
+	Hint string `json:"hint"`
+}
+
+func (a *app) statusCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "status", Short: "Say what needs attention", Args: noArgs,
+		Long:    "Say what needs attention, what each listener serves, and which certificate ends next.\nThe exit status is 3 when something needs attention.",
+		Example: "  postseal status --json",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := call[desk.Status](cmd.Context(), a, "status/show", admin.Nothing{})
+			if err != nil {
+				return err
+			}
+			if a.json {
+				err = a.printJSON(statusOut{Status: s, Attention: hinted(s.Attention), Information: hinted(s.Information)})
+			} else {
+				err = a.printStatus(&s)
+			}
+			if err == nil && len(s.Attention) > 0 {
+				return attention
+			}
+			return err
+		},
+	}
+}
+
+func hinted(list []health.Condition) []conditionOut {
+	out := []conditionOut{}
+	for _, c := range list {
+		out = append(out, conditionOut{c, hint.ForCondition(c)})
+	}
+	return out
+}
+
+func (a *app) printStatus(s *desk.Status) error {
+	fmt.Fprintf(a.out, "%s, server %s\n", s.Organisation, s.Server)
+	if len(s.Attention) == 0 {
+		fmt.Fprintln(a.out, a.paint("green", "nothing needs attention"))
+	}
+	for _, c := range s.Attention {
+		fmt.Fprintf(a.out, "%s %s\n    do: %s\n", a.paint("red", "attention:"), c.Text, hint.ForCondition(c))
+	}
+	for _, c := range s.Information {
+		fmt.Fprintf(a.out, "note: %s\n    do: %s\n", c.Text, hint.ForCondition(c))
+	}
+	fmt.Fprintln(a.out)
+	if err := a.printListeners(s.Listeners); err != nil {
+		return err
+	}
+	fmt.Fprintln(a.out)
+	t := a.table("ENDS", "LEFT", "NAME", "LINEAGE", "KEY", "STATUS")
+	for _, c := range s.Certificates {
+		t.row(localDate(c.NotAfter), daysLeft(c.NotAfter), c.Name, c.Lineage, c.KeyType, string(c.Status))
+	}
+	return t.end()
+}
+
+func versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "Print the version", Args: noArgs, Example: "  postseal version",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			version := "unknown"
+			if info, ok := debug.ReadBuildInfo(); ok {
+				version = fmt.Sprintf("%s, %s", info.Main.Version, info.GoVersion)
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), "postseal", version)
+			return nil
+		},
+	}
+}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"embed"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"postseal/internal/ground/config"
+	"postseal/internal/ground/listener"
+)
+
+//go:embed topics/*.txt
+var topics embed.FS
+
+// addTopics replaces cobra's help command, which would exit with 0 on an unknown word.
+func (a *app) addTopics(root *cobra.Command) {
+	names := []string{"services", "names", "status", "ports", "lineages", "config"}
+	help := &cobra.Command{
+		Use: "help [COMMAND | TOPIC]", Short: "Explain a command, or an idea: " + strings.Join(names, ", "), Example: "  postseal help services",
+		ValidArgs:             names,
+		DisableFlagsInUseLine: true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				if text, ok := topic(args[0]); ok && !isCommand(root, args[0]) || ok && args[0] == "status" {
+					fmt.Fprint(a.out, text)
+					return nil
+				}
+			}
+			target, rest, err := root.Find(args)
+			if err != nil || len(rest) > 0 {
+				return &usageError{fmt.Errorf("help: there is neither a command nor a topic %q; the topics are %s", strings.Join(args, " "), strings.Join(names, ", "))}
+			}
+			target.InitDefaultHelpFlag()
+			return target.Help()
+		},
+	}
+	root.SetHelpCommand(help)
+}
+
+func isCommand(root *cobra.Command, word string) bool {
+	found, _, err := root.Find([]string{word})
+	return err == nil && found != root
+}
+
+// topic returns the text of a topic, with its tables filled in from the code.
+func topic(name string) (string, bool) {
+	text, err := topics.ReadFile("topics/" + name + ".txt")
+	if err != nil {
+		return "", false
+	}
+	for mark, table := range map[string]func() string{"@PORTS@\n": portsTable, "@SERVICES@\n": servicesTable, "@CONFIG@\n": configTable} {
+		if strings.Contains(string(text), mark) {
+			text = []byte(strings.Replace(string(text), mark, table(), 1))
+		}
+	}
+	return string(text), true
+}
+
+func portsTable() string {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "  LISTENER\tPORT\tWITH --port-offset 10000\tTLS")
+	for _, k := range listener.Kinds() {
+		fmt.Fprintf(w, "  %s\t%d\t%d\t%s\n", k.Name, k.Port, k.Port+10000, k.Upgrade)
+	}
+	w.Flush() // strings.Builder does not fail
+	return b.String()
+}
+
+func servicesTable() string {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "  SERVICE\tLISTENERS")
+	for _, s := range listener.Services() {
+		fmt.Fprintf(w, "  %s\t%s\n", s, strings.Join(s.Listeners(), ", "))
+	}
+	w.Flush()
+	return b.String()
+}
+
+func configTable() string {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "  KEY\tDEFAULT\tMEANING")
+	for _, k := range config.Keys() {
+		fmt.Fprintf(w, "  %s\t%s\t%s\n", k.Name, k.Default, k.Meaning)
+	}
+	w.Flush()
+	return b.String()
+}

@@ -1,0 +1,69 @@
+package front
+
+import (
+	"syscall"
+	"time"
+)
+
+// Limits bound what a client may cost. The zero value of every field means the number written beside it;
+// nothing can be switched off, only moved.
+type Limits struct {
+	BeforeLogin time.Duration // from accept to login, the handshake included; zero: 1 minute
+	Handshake   time.Duration // one TLS handshake; zero: 30 seconds
+	Write       time.Duration // until the client takes what we say; zero: 1 minute
+	Idle        time.Duration // no byte either way after login; zero: 35 minutes, RFC 9051 section 5.4 asks for at least 30
+	Backend     time.Duration // dial and log in at the back end; zero: 20 seconds
+	Drain       time.Duration // what passed-through sessions get when the server stops; zero: 30 seconds
+
+	LineBytes     int // one command line without its end; zero: 8,192
+	AuthLineBytes int // one line of an AUTH exchange, RFC 4954 section 4; zero: 12,288
+	LiteralBytes  int // one IMAP literal before login; zero: 4,096
+	Commands      int // commands before login; zero: 50
+	BadCommands   int // of these, ones we did not understand; zero: 10
+	Logins        int // refused logins until the connection is closed; zero: 3
+
+	Connections int // open on one listener; zero: 40 % of RLIMIT_NOFILE
+	PerAddress  int // of these, from one IPv4 address or one IPv6 /64; zero: 256
+}
+
+// withDefaults puts a number in every field that says zero.
+func (l Limits) withDefaults() Limits {
+	duration := func(d *time.Duration, or time.Duration) {
+		if *d <= 0 {
+			*d = or
+		}
+	}
+	number := func(n *int, or int) {
+		if *n <= 0 {
+			*n = or
+		}
+	}
+	duration(&l.BeforeLogin, time.Minute)
+	duration(&l.Handshake, 30*time.Second)
+	duration(&l.Write, time.Minute)
+	duration(&l.Idle, 35*time.Minute)
+	duration(&l.Backend, 20*time.Second)
+	duration(&l.Drain, 30*time.Second)
+	number(&l.LineBytes, 8<<10)
+	number(&l.AuthLineBytes, 12288)
+	number(&l.LiteralBytes, 4<<10)
+	number(&l.Commands, 50)
+	number(&l.BadCommands, 10)
+	number(&l.Logins, 3)
+	number(&l.PerAddress, 256)
+	if l.Connections <= 0 {
+		l.Connections = connectionsAllowed()
+	}
+	return l
+}
+
+// connectionsAllowed is 40 % of the files that this process may open: a logged-in session needs two, and
+// the rest of the program some. Where the system does not say, or says "no limit", it is bounded all the same.
+func connectionsAllowed() int {
+	const most = 1 << 20
+	var files syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil {
+		return 400 // of the customary 1,024
+	}
+	return int(max(1, min(files.Cur, most)*40/100))
+}

@@ -1,0 +1,255 @@
+package front
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// What a web client may cost; a page of ours is small and answered at once.
+const (
+	webHeader      = 10 * time.Second // to send the head of a request
+	webRead        = time.Minute      // to send all of it
+	webWrite       = 2 * time.Minute  // to take the answer
+	webIdle        = time.Minute      // between two requests
+	webLife        = time.Hour        // of one connection, however busy
+	webHeaderBytes = 16 << 10
+)
+
+// Web is a listener for web pages: what [Listener] is for mail.
+type Web struct {
+	Name     string       // as in spec/cli.md: "http", "https", "management"
+	TLS      *tls.Config  // for ServeHTTPS
+	Handler  http.Handler // for ServeHTTPS; nil: everything is 404
+	Limits   Limits       // only Connections, PerAddress and Drain count here
+	Counters *Counters    // nil: counts nowhere
+	Log      *slog.Logger // nil: no log
+	// TargetPort is the port that ServeRedirect sends to; zero: 443. With a port offset it is 443 plus that.
+	TargetPort uint16
+}
+
+// ServeHTTPS serves w.Handler over TLS until ctx ends, then lets requests finish for Limits.Drain. Which
+// versions of HTTP are spoken is told by w.TLS (NextProtos). It returns an error only when ln failed by itself.
+func ServeHTTPS(ctx context.Context, ln net.Listener, w Web) error {
+	if w.TLS == nil {
+		ln.Close()
+		return fmt.Errorf("serving %s: %w", w.Name, ErrNoTLS)
+	}
+	if w.Handler == nil {
+		w.Handler = http.NotFoundHandler()
+	}
+	return w.serve(ctx, ln)
+}
+
+// ServeRedirect answers every request with a redirect to the same name and path over HTTPS.
+func ServeRedirect(ctx context.Context, ln net.Listener, w Web) error {
+	w.TLS = nil
+	w.Handler = redirect(w.TargetPort)
+	return w.serve(ctx, ln)
+}
+
+func (w Web) serve(ctx context.Context, ln net.Listener) error {
+	if w.Counters == nil {
+		w.Counters = &Counters{}
+	}
+	if w.Log == nil {
+		w.Log = slog.New(slog.DiscardHandler)
+	}
+	w.Log = w.Log.With("listener", w.Name)
+	w.Limits = w.Limits.withDefaults()
+	limited := &limitedListener{Listener: ln, slots: newSlots(w.Limits, w.Counters), counters: w.Counters}
+	requests, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	server := &http.Server{
+		Handler:           w.guarded(),
+		ReadHeaderTimeout: webHeader,
+		ReadTimeout:       webRead,
+		WriteTimeout:      webWrite,
+		IdleTimeout:       webIdle,
+		MaxHeaderBytes:    webHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(countingHandler{w.Log.Handler(), w.Counters}, slog.LevelDebug),
+		BaseContext:       func(net.Listener) context.Context { return requests },
+		ConnContext: func(ctx context.Context, _ net.Conn) context.Context {
+			return context.WithValue(ctx, acceptedKey{}, time.Now())
+		},
+		ConnState: stateOf,
+	}
+	var accepting net.Listener = limited
+	if w.TLS != nil {
+		accepting = tls.NewListener(limited, w.TLS)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(accepting) }()
+	select {
+	case err := <-ended:
+		server.Close()
+		return fmt.Errorf("serving %s: %w", w.Name, err)
+	case <-ctx.Done():
+	}
+	// Connections without a request would hold Shutdown up for five seconds.
+	limited.slots.evictSilent()
+	last, stop := context.WithTimeout(requests, w.Limits.Drain)
+	defer stop()
+	if err := server.Shutdown(last); err != nil {
+		w.Log.InfoContext(ctx, "closing requests that did not end", "err", err)
+		cancel()
+		server.Close()
+	}
+	<-ended
+	return nil
+}
+
+// acceptedKey is the context key of a connection's beginning.
+type acceptedKey struct{}
+
+// guarded keeps a panic within its request, where net/http would only log it as noise, and ends connections
+// that would be kept alive for ever.
+func (w Web) guarded() http.Handler {
+	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		defer func() {
+			p := recover()
+			if p == nil {
+				return
+			}
+			if err, ok := p.(error); !ok || !errors.Is(err, http.ErrAbortHandler) {
+				w.Counters.Panics.Add(1)
+				w.Log.ErrorContext(r.Context(), "panic in a request", "panic", p, "stack", string(debug.Stack()))
+			}
+			panic(http.ErrAbortHandler)
+		}()
+		if accepted, ok := r.Context().Value(acceptedKey{}).(time.Time); ok && time.Since(accepted) > webLife {
+			rw.Header().Set("Connection", "close")
+		}
+		w.Handler.ServeHTTP(rw, r)
+	})
+}
+
+// redirect sends to the same name and path at port over HTTPS.
+func redirect(port uint16) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// Host is the client's own word, sent back to it alone; but only a name or an address, or it could be
+		// made to point elsewhere ("me@other").
+		host := (&url.URL{Host: r.Host}).Hostname()
+		addr, err := netip.ParseAddr(host)
+		switch {
+		case err == nil && addr.Is6():
+			host = "[" + addr.WithZone("").String() + "]"
+		case err != nil && !plainHost(host):
+			http.Error(w, "this server speaks HTTPS", http.StatusBadRequest)
+			return
+		}
+		if port != 0 && port != 443 {
+			host += ":" + strconv.Itoa(int(port))
+		}
+		target := url.URL{Scheme: "https", Host: host, Path: r.URL.Path, RawPath: r.URL.RawPath, RawQuery: r.URL.RawQuery}
+		w.Header().Set("Connection", "close")
+		// 308 keeps the method: what was posted in clear is posted again, in TLS.
+		http.Redirect(w, r, target.String(), http.StatusPermanentRedirect)
+	})
+}
+
+func plainHost(host string) bool {
+	if host == "" || len(host) > 253 {
+		return false
+	}
+	for _, c := range []byte(host) {
+		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '.' || c == '-' || c == '_') {
+			return false
+		}
+	}
+	return true
+}
+
+// countingHandler counts failed handshakes among the complaints of net/http, which are internet noise.
+type countingHandler struct {
+	slog.Handler
+	counters *Counters
+}
+
+// Enabled says yes always, since what is not shown is still counted.
+func (countingHandler) Enabled(context.Context, slog.Level) bool { return true }
+
+// Handle counts the record and passes it on if its level is wanted.
+func (h countingHandler) Handle(ctx context.Context, r slog.Record) error {
+	if strings.Contains(r.Message, "TLS handshake error") {
+		h.counters.HandshakeFailures.Add(1)
+	}
+	if !h.Handler.Enabled(ctx, r.Level) {
+		return nil
+	}
+	constant := slog.NewRecord(r.Time, r.Level, "web server", r.PC)
+	constant.AddAttrs(slog.String("err", r.Message))
+	return h.Handler.Handle(ctx, constant)
+}
+
+// limitedListener gives places to a web server's connections as Listener does.
+type limitedListener struct {
+	net.Listener
+	slots    *slots
+	counters *Counters
+}
+
+// Accept returns the next connection for which there is room.
+func (l *limitedListener) Accept() (net.Conn, error) {
+	for {
+		raw, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		c := &webConn{Conn: raw, counters: l.counters}
+		c.slot = l.slots.take(remoteOf(raw).Addr(), func() { c.Close() })
+		if c.slot == nil {
+			l.counters.Refused.Add(1)
+			refuse(raw, "")
+			continue
+		}
+		l.counters.Sessions.Add(1)
+		l.counters.Current.Add(1)
+		return c, nil
+	}
+}
+
+// webConn gives its place back when it is closed.
+type webConn struct {
+	net.Conn
+	counters *Counters
+	slot     *slot
+	once     sync.Once
+}
+
+// Close closes the connection and frees its place.
+func (c *webConn) Close() error {
+	c.once.Do(func() {
+		c.slot.free()
+		c.counters.Current.Add(-1)
+	})
+	return c.Conn.Close()
+}
+
+// stateOf tells the slot of a connection whether it waits for its client.
+func stateOf(conn net.Conn, state http.ConnState) {
+	if secure, ok := conn.(*tls.Conn); ok {
+		conn = secure.NetConn()
+	}
+	c, ok := conn.(*webConn)
+	if !ok {
+		return
+	}
+	switch state {
+	case http.StateNew, http.StateIdle:
+		c.slot.waits()
+	case http.StateActive:
+		c.slot.works()
+	}
+}

@@ -1,0 +1,166 @@
+// Package admin is the management API, its client, and the pages.
+//
+// The API is JSON over HTTP: POST /api/v1/NOUN/VERB with a request object, answered with one JSON
+// document, or with a [Problem]. It is served on a Unix socket in the data directory, to root and the
+// directory's owner, and to nobody else; the command line speaks it. When no server runs, the command
+// line opens the state itself and calls the same handler without a socket ([Local]), so that a command
+// does the same either way.
+//
+// The pages are served over HTTPS on the management listener. One signs in with a link that works once;
+// there is no password. Both end in package desk.
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+
+	"postseal/internal/ground/state"
+	"postseal/internal/steer/desk"
+	"postseal/internal/steer/hint"
+)
+
+// maxRequestBytes bounds a request.
+const maxRequestBytes = 1 << 20
+
+// Problem is the answer to a request that was refused or failed.
+type Problem struct {
+	Text  string `json:"error"`
+	Hint  string `json:"hint,omitempty"`
+	Usage bool   `json:"usage,omitempty"` // the request itself was wrong: the command line exits with 2
+}
+
+func (p *Problem) Error() string { return p.Text }
+
+// problem makes a Problem of an error.
+func problem(err error) *Problem {
+	if p, ok := errors.AsType[*Problem](err); ok {
+		return p
+	}
+	h := hint.For(err)
+	return &Problem{Text: err.Error(), Hint: h.Text, Usage: h.Usage}
+}
+
+// act runs one act: it reads the request and returns what to answer.
+type act func(ctx context.Context, who state.Actor, request []byte) (any, error)
+
+// acting makes an act of a method of the desk.
+func acting[Request, Answer any](f func(context.Context, state.Actor, Request) (Answer, error)) act {
+	return func(ctx context.Context, who state.Actor, body []byte) (any, error) {
+		var request Request
+		if err := decode(body, &request); err != nil {
+			return nil, err
+		}
+		return f(ctx, who, request)
+	}
+}
+
+// looking makes an act of a method that changes nothing.
+func looking[Request, Answer any](f func(context.Context, Request) (Answer, error)) act {
+	return acting(func(ctx context.Context, _ state.Actor, r Request) (Answer, error) { return f(ctx, r) })
+}
+
+// Named asks for one thing by its name or ID.
+type Named struct {
+	ID string `json:"id"`
+}
+
+// Nothing is the request of an act that needs none.
+type Nothing struct{}
+
+// acts is the whole API.
+func acts(d *desk.Desk) map[string]act {
+	return map[string]act{
+		"cert/list":         looking(d.Certificates),
+		"cert/show":         looking(func(ctx context.Context, r Named) (*desk.CertificateDetail, error) { return d.Certificate(ctx, r.ID) }),
+		"cert/new":          acting(d.New),
+		"cert/enable":       acting(d.Enable),
+		"cert/disable":      acting(d.Disable),
+		"cert/remove":       acting(d.Remove),
+		"cert/set-internal": acting(d.SetInternal),
+		"cert/explain":      looking(d.Explain),
+		"lineage/list":      looking(func(ctx context.Context, _ Nothing) ([]desk.LineageView, error) { return d.Lineages(ctx) }),
+		"lineage/show":      looking(func(ctx context.Context, r Named) (*desk.LineageView, error) { return d.Lineage(ctx, r.ID) }),
+		"listener/list":     looking(func(ctx context.Context, _ Nothing) ([]desk.ListenerView, error) { return d.Listeners(ctx) }),
+		"listener/set":      acting(d.SetListener),
+		"service/list":      looking(func(ctx context.Context, _ Nothing) ([]desk.ServiceView, error) { return d.Services(ctx) }),
+		"status/show":       looking(func(ctx context.Context, _ Nothing) (*desk.Status, error) { return d.Status(ctx) }),
+		"admin/link": acting(func(ctx context.Context, who state.Actor, _ Nothing) (*desk.Link, error) {
+			return d.NewLink(ctx, who)
+		}),
+	}
+}
+
+// API returns the handler of the management API. actor says who asks; it runs before anything else, and
+// its error refuses the request.
+func API(d *desk.Desk, log *slog.Logger, actor func(*http.Request) (state.Actor, error)) http.Handler {
+	table := acts(d)
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /api/v1/{noun}/{verb}", func(w http.ResponseWriter, r *http.Request) {
+		who, err := actor(r)
+		if err != nil {
+			log.WarnContext(r.Context(), "management request refused", "err", err)
+			answer(w, http.StatusForbidden, &Problem{Text: "not allowed"})
+			return
+		}
+		run, ok := table[r.PathValue("noun")+"/"+r.PathValue("verb")]
+		if !ok {
+			answer(w, http.StatusNotFound, &Problem{Text: "there is no such act in this release", Usage: true})
+			return
+		}
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequestBytes))
+		if err != nil {
+			answer(w, http.StatusRequestEntityTooLarge, &Problem{Text: fmt.Sprintf("a request is at most %d bytes", maxRequestBytes), Usage: true})
+			return
+		}
+		result, err := run(r.Context(), who, body)
+		if err != nil {
+			p := problem(err)
+			log.InfoContext(r.Context(), "management request failed", "act", r.URL.Path, "who", who.Who, "err", err)
+			answer(w, statusOf(err, p), p)
+			return
+		}
+		answer(w, http.StatusOK, result)
+	})
+	return mux
+}
+
+// statusOf is the HTTP status of a refusal.
+func statusOf(err error, p *Problem) int {
+	switch {
+	case p.Usage:
+		return http.StatusBadRequest
+	case errors.Is(err, state.ErrStale):
+		return http.StatusPreconditionFailed
+	case errors.Is(err, state.ErrOutcomeUnknown):
+		return http.StatusInternalServerError
+	}
+	return http.StatusConflict
+}
+
+func answer(w http.ResponseWriter, status int, v any) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		http.Error(w, "internal error", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	w.Write(body) // the client is gone when this fails
+}
+
+// decode reads a request object; what it does not know it refuses.
+func decode(body []byte, into any) error {
+	if len(body) == 0 {
+		return nil
+	}
+	if err := strictUnmarshal(body, into); err != nil {
+		return &Problem{Text: "reading the request: " + err.Error(), Usage: true}
+	}
+	return nil
+}

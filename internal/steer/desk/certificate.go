@@ -1,0 +1,323 @@
+package desk
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/pem"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"postseal/internal/ground/listener"
+	"postseal/internal/ground/state"
+	"postseal/internal/ground/x509cert"
+)
+
+// Certificate is one member of a generation as people and scripts see it (spec/cli.md, "A certificate in
+// JSON").
+type Certificate struct {
+	Thumbprint    string             `json:"thumbprint"`
+	SHA256        string             `json:"sha256"`
+	Lineage       string             `json:"lineage"`
+	Generation    int                `json:"generation"`
+	State         string             `json:"state"`
+	Name          string             `json:"name"`
+	Subject       string             `json:"subject"`
+	Issuer        string             `json:"issuer"`
+	Serial        string             `json:"serial"`
+	NotBefore     time.Time          `json:"notBefore"`
+	NotAfter      time.Time          `json:"notAfter"`
+	Names         []string           `json:"names"`
+	KeyType       string             `json:"keyType"`
+	Usages        []string           `json:"usages"`
+	SelfSigned    bool               `json:"selfSigned"`
+	HasPrivateKey bool               `json:"hasPrivateKey"`
+	Exportable    bool               `json:"exportable"`
+	RootType      x509cert.RootType  `json:"rootType"`
+	Status        x509cert.Status    `json:"status"`
+	StatusReason  string             `json:"statusReason"`
+	Services      []listener.Service `json:"services"`
+	ServicesText  string             `json:"servicesText"`
+	Server        string             `json:"server"`
+}
+
+// Role of a lineage beyond its bindings.
+const (
+	RoleInternal = "internal" // direct trust, internal transport
+	RoleAuth     = "auth"     // server-to-server tokens
+)
+
+// BindingView is one binding of a certificate.
+type BindingView struct {
+	Listener string `json:"listener"`
+	Role     string `json:"role"`
+	Port     uint16 `json:"port"`
+	Enabled  bool   `json:"enabled"`
+}
+
+// CertificateDetail is everything about one certificate.
+type CertificateDetail struct {
+	Certificate
+	Roles    []string      `json:"roles"`    // RoleInternal, RoleAuth
+	Bindings []BindingView `json:"bindings"` // on this server
+	Members  []string      `json:"members"`  // thumbprints of its generation, this one included
+	Chain    []string      `json:"chain"`    // subjects, the certificate's own first
+	Thief    []string      `json:"thief"`    // what a thief of this key could do
+	PEM      string        `json:"pem"`
+}
+
+// Filter narrows a list of certificates. The zero value lets everything through.
+type Filter struct {
+	Server         string          `json:"server,omitempty"`
+	Status         x509cert.Status `json:"status,omitempty"`
+	Domain         string          `json:"domain,omitempty"`         // a name that the certificate covers or holds
+	ExpiringWithin int64           `json:"expiringWithin,omitempty"` // seconds; 0 for any
+}
+
+// Certificates lists one object per member, ordered by lineage, generation (newest first) and key.
+func (d *Desk) Certificates(ctx context.Context, f Filter) ([]Certificate, error) {
+	if f.Domain != "" {
+		name, err := x509cert.ParsePattern(f.Domain)
+		if err != nil {
+			return nil, err
+		}
+		f.Domain = string(name)
+	}
+	if f.Status != "" && !slices.Contains(x509cert.Statuses(), f.Status) {
+		return nil, &ValueError{"--status", string(f.Status), "there is no such status"}
+	}
+	v, err := d.view(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := v.checkServer(f.Server); err != nil {
+		return nil, err
+	}
+	all := []Certificate{}
+	for _, l := range v.lineages {
+		for _, g := range l.Generations {
+			for _, m := range g.Members {
+				c, err := v.certificate(l, g, m)
+				if err != nil {
+					return nil, err
+				}
+				if f.lets(c) {
+					all = append(all, c)
+				}
+			}
+		}
+	}
+	return all, nil
+}
+
+func (f Filter) lets(c Certificate) bool {
+	if f.Status != "" && c.Status != f.Status {
+		return false
+	}
+	if f.ExpiringWithin > 0 && time.Until(c.NotAfter) > time.Duration(f.ExpiringWithin)*time.Second {
+		return false
+	}
+	return f.Domain == "" || slices.ContainsFunc(c.Names, func(name string) bool { return name == f.Domain || x509cert.Match(name, f.Domain) })
+}
+
+// checkServer accepts the name of a server of the organisation; empty is this one.
+func (v *view) checkServer(name string) error {
+	if name == "" || strings.EqualFold(name, v.server.Name) {
+		return nil
+	}
+	return &UnknownServerError{Name: name}
+}
+
+// certificate makes the view of one member.
+func (v *view) certificate(l state.Lineage, g state.Generation, m state.Member) (Certificate, error) {
+	cert, err := x509cert.ParseCertificate(m.Certificate)
+	if err != nil {
+		return Certificate{}, fmt.Errorf("reading certificate %s of %s: %w", m.Thumbprint, l.Name, err)
+	}
+	facts := x509cert.Inspect(cert)
+	c := Certificate{
+		Thumbprint: facts.Thumbprint, SHA256: facts.SHA256, Lineage: l.Name, Generation: g.Number, State: g.State, Name: l.FriendlyName,
+		Subject: facts.Subject, Issuer: facts.Issuer, Serial: facts.Serial, NotBefore: facts.NotBefore, NotAfter: facts.NotAfter,
+		Names: facts.Names, KeyType: facts.KeyType, Usages: facts.Usages, SelfSigned: facts.SelfSigned,
+		HasPrivateKey: m.SecretID != "", Exportable: l.Exportable, Server: v.server.Name,
+	}
+	c.Services = []listener.Service{}
+	if g.State == "current" {
+		c.Services = v.services(l.ID)
+	}
+	c.ServicesText = listener.Cells(c.Services)
+	c.RootType, c.Status, c.StatusReason = judge(l, facts, time.Now())
+	return c, nil
+}
+
+// judge says what a self-signed certificate is worth at a moment.
+func judge(l state.Lineage, facts x509cert.Facts, now time.Time) (x509cert.RootType, x509cert.Status, string) {
+	root, status, reason := x509cert.RootNone, x509cert.StatusUntrusted, "self-signed: a client trusts it only after comparing its fingerprint"
+	if l.Origin == state.OriginSetup {
+		root, status, reason = x509cert.RootRegistry, x509cert.StatusValid, "trusted inside the organisation only"
+	}
+	switch {
+	case now.Before(facts.NotBefore):
+		return root, x509cert.StatusDateInvalid, "not valid before " + facts.NotBefore.Format(time.RFC3339)
+	case now.After(facts.NotAfter):
+		return root, x509cert.StatusDateInvalid, "ended at " + facts.NotAfter.Format(time.RFC3339)
+	}
+	return root, status, reason
+}
+
+// services returns those of which any listener has the lineage as its default.
+func (v *view) services(lineageID string) []listener.Service {
+	services := []listener.Service{}
+	for _, s := range listener.Services() {
+		if slices.ContainsFunc(s.Listeners(), func(name string) bool { return v.role(name, lineageID) == state.RoleDefault }) {
+			services = append(services, s)
+		}
+	}
+	return services
+}
+
+// Certificate returns everything about the certificate that id means.
+func (d *Desk) Certificate(ctx context.Context, id string) (*CertificateDetail, error) {
+	v, err := d.view(ctx)
+	if err != nil {
+		return nil, err
+	}
+	f, err := v.find(id)
+	if err != nil {
+		return nil, err
+	}
+	c, err := v.certificate(f.lineage, f.generation, f.member)
+	if err != nil {
+		return nil, err
+	}
+	cert, err := x509cert.ParseCertificate(f.member.Certificate)
+	if err != nil {
+		return nil, err
+	}
+	detail := &CertificateDetail{Certificate: c, Roles: v.roles(f.lineage.ID), Bindings: v.bindingViews(f.lineage.ID), Chain: []string{c.Subject}, PEM: string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw}))}
+	for _, m := range f.generation.Members {
+		detail.Members = append(detail.Members, m.Thumbprint)
+	}
+	detail.Thief = v.thief(c, detail)
+	return detail, nil
+}
+
+// roles returns what a lineage is beyond its bindings.
+func (v *view) roles(lineageID string) []string {
+	roles := []string{}
+	if lineageID == v.server.InternalLineage {
+		roles = append(roles, RoleInternal)
+	}
+	if lineageID == v.org.AuthLineage {
+		roles = append(roles, RoleAuth)
+	}
+	return roles
+}
+
+// bindingViews returns where a lineage serves.
+func (v *view) bindingViews(lineageID string) []BindingView {
+	views := []BindingView{}
+	for _, l := range v.listeners {
+		if role := v.role(l.Name, lineageID); role != "" {
+			views = append(views, BindingView{Listener: l.Name, Role: role, Port: l.Address.Port(), Enabled: l.Enabled})
+		}
+	}
+	return views
+}
+
+// thief says in sentences what somebody with a copy of this private key could do.
+func (v *view) thief(c Certificate, d *CertificateDetail) []string {
+	said := []string{}
+	if c.State != "current" || !c.HasPrivateKey {
+		return said
+	}
+	if len(c.Names) > 0 && len(d.Bindings) > 0 {
+		said = append(said, "pose as "+strings.Join(c.Names, ", ")+" to clients that trust this certificate")
+	}
+	for _, b := range d.Bindings {
+		said = append(said, fmt.Sprintf("stand between clients and %s (port %d) of %s", b.Listener, b.Port, v.server.Name))
+	}
+	for _, role := range d.Roles {
+		switch role {
+		case RoleInternal:
+			said = append(said, "pose as "+v.server.Name+" to the other servers of the organisation (direct trust)")
+		case RoleAuth:
+			said = append(said, "sign tokens that every server of the organisation accepts")
+		}
+	}
+	return said
+}
+
+// found is what an ID means.
+type found struct {
+	lineage    state.Lineage
+	generation state.Generation
+	member     state.Member
+}
+
+// find resolves an ID of the command line: a thumbprint or an unambiguous prefix of one, 8 characters
+// or more; SERVER\THUMBPRINT; or a lineage name, which means its current generation.
+func (v *view) find(id string) (found, error) {
+	text := strings.TrimSpace(id)
+	if server, rest, ok := strings.Cut(text, `\`); ok {
+		if err := v.checkServer(server); err != nil {
+			return found{}, err
+		}
+		text = rest
+	}
+	for _, l := range v.lineages {
+		if l.Name == text {
+			if g, ok := l.Current(); ok {
+				return found{l, g, g.Members[0]}, nil
+			}
+			return found{l, l.Generations[0], l.Generations[0].Members[0]}, nil
+		}
+	}
+	prefix, err := x509cert.ParseThumbprint(text)
+	if err != nil {
+		return found{}, fmt.Errorf("finding certificate %q: %w", clip(id), err)
+	}
+	var hits []found
+	for _, l := range v.lineages {
+		for _, g := range l.Generations {
+			for _, m := range g.Members {
+				if strings.HasPrefix(m.Thumbprint, prefix) {
+					hits = append(hits, found{l, g, m})
+				}
+			}
+		}
+	}
+	switch len(hits) {
+	case 0:
+		return found{}, &UnknownCertificateError{ID: clip(id)}
+	case 1:
+		return hits[0], nil
+	}
+	ambiguous := &AmbiguousIDError{ID: clip(id)}
+	for _, h := range hits {
+		ambiguous.Thumbprints = append(ambiguous.Thumbprints, h.member.Thumbprint)
+	}
+	return found{}, ambiguous
+}
+
+// clip bounds what is repeated to the user.
+func clip(s string) string {
+	if len(s) > 100 {
+		return strings.ToValidUTF8(s[:100], "") + "…"
+	}
+	return s
+}
+
+// Fingerprint prints a SHA-256 as browsers show it, in pairs.
+func Fingerprint(sum string) string {
+	raw, err := hex.DecodeString(sum)
+	if err != nil {
+		return sum
+	}
+	pairs := make([]string, len(raw))
+	for i, b := range raw {
+		pairs[i] = fmt.Sprintf("%02X", b)
+	}
+	return strings.Join(pairs, ":")
+}

@@ -1,0 +1,169 @@
+package desk
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"postseal/internal/ground/listener"
+	"postseal/internal/ground/state"
+	"postseal/internal/ground/x509cert"
+)
+
+// Doing is what every changing request carries.
+type Doing struct {
+	DryRun bool  `json:"dryRun,omitempty"` // only say what would change
+	IfSeq  int64 `json:"ifSeq,omitempty"`  // refuse when the state is no longer at this sequence; 0 for any
+}
+
+// Change says what an act changed, or would.
+type Change struct {
+	Moves        []Move        `json:"moves"`        // listeners whose certificate changes
+	Removed      []string      `json:"removed"`      // what is gone, in words
+	Certificates []Certificate `json:"certificates"` // made or bound
+	Warnings     []string      `json:"warnings"`
+	Replaces     bool          `json:"replaces"` // it replaces or destroys: ask before
+	Undo         string        `json:"undo"`     // the command that undoes it; empty when nothing can
+	Seq          int64         `json:"seq"`      // of the state that this was computed on
+}
+
+// Move is one listener whose certificate changes.
+type Move struct {
+	Listener string `json:"listener"`
+	Port     uint16 `json:"port"`
+	Role     string `json:"role"`
+	From     *Held  `json:"from"` // nil for nothing
+	To       *Held  `json:"to"`
+}
+
+// Held is a certificate in a table of moves.
+type Held struct {
+	Lineage  string    `json:"lineage"`
+	Name     string    `json:"name"`
+	NotAfter time.Time `json:"notAfter"` // of the member that ends first
+}
+
+func newChange(v *view) *Change {
+	return &Change{Moves: []Move{}, Removed: []string{}, Certificates: []Certificate{}, Warnings: []string{}, Seq: v.seq}
+}
+
+// held describes the current generation of l.
+func held(l state.Lineage) *Held {
+	h := &Held{Lineage: l.Name, Name: l.FriendlyName}
+	g, _ := l.Current()
+	for _, m := range g.Members {
+		if cert, err := x509cert.ParseCertificate(m.Certificate); err == nil && (h.NotAfter.IsZero() || cert.NotAfter.Before(h.NotAfter)) {
+			h.NotAfter = cert.NotAfter.UTC()
+		}
+	}
+	return h
+}
+
+// undoMove is what a listener was before it was bound anew.
+type undoMove struct {
+	listener string
+	lineage  string // the default before; empty for none
+	role     string // the role before of the lineage that takes over; empty for none
+}
+
+// undoEnable builds the command that gives every listener back to the certificate it had. A listener
+// that had none cannot be given back: a default binding can only be taken over.
+func undoEnable(taker string, moves []undoMove) string {
+	var commands []string
+	var lineages []string
+	for _, m := range moves {
+		if m.lineage != "" && !slices.Contains(lineages, m.lineage) {
+			lineages = append(lineages, m.lineage)
+		}
+	}
+	for _, lineage := range lineages {
+		var names []string
+		for _, m := range moves {
+			if m.lineage == lineage {
+				names = append(names, m.listener)
+			}
+		}
+		commands = append(commands, enableCommand(lineage, names, false))
+	}
+	var byName []string
+	for _, m := range moves {
+		if m.lineage != "" && m.role == state.RoleName {
+			byName = append(byName, m.listener)
+		}
+	}
+	if len(byName) > 0 {
+		commands = append(commands, enableCommand(taker, byName, true))
+	}
+	return strings.Join(commands, " && ")
+}
+
+// enableCommand is the shortest command that binds a lineage to just these listeners.
+func enableCommand(lineage string, names []string, byName bool) string {
+	var services []string
+	whole := true
+	for _, s := range listener.Services() {
+		all := s.Listeners()
+		n := 0
+		for _, name := range all {
+			if slices.Contains(names, name) {
+				n++
+			}
+		}
+		if n > 0 {
+			services = append(services, string(s))
+			whole = whole && n == len(all)
+		}
+	}
+	command := "postseal cert enable " + lineage + " --services " + strings.Join(services, ",")
+	if !whole {
+		for _, name := range names {
+			command += " --listener " + name
+		}
+	}
+	if byName {
+		command += " --sni-only"
+	}
+	return command
+}
+
+// do runs an act: compute reads the state and returns the change and how to store it. With DryRun, or
+// when there is nothing to store, nothing is changed. Otherwise the change is in force on return.
+func (d *Desk) do(ctx context.Context, who state.Actor, doing Doing, compute func(v *view) (*Change, func(tx *state.Tx) error, error)) (*Change, error) {
+	v, err := d.view(ctx)
+	if err != nil {
+		return nil, err
+	}
+	change, store, err := compute(v)
+	if err != nil {
+		return nil, err
+	}
+	if doing.DryRun || store == nil {
+		return change, nil
+	}
+	if _, err := d.db.Update(ctx, who, func(tx *state.Tx) error {
+		// What was computed is stored only on the state it was computed on.
+		for _, seq := range []int64{doing.IfSeq, v.seq} {
+			if err := tx.Expect(seq); err != nil {
+				return err
+			}
+		}
+		tx.ActFor(d.server)
+		return store(tx)
+	}); err != nil {
+		return nil, err
+	}
+	if d.runtime.Running() {
+		// The change is stored, whatever comes now: a state that cannot be served is a condition.
+		if err := d.Settle(context.WithoutCancel(ctx)); err != nil {
+			change.Warnings = append(change.Warnings, "stored, but the server goes on serving what it served before: "+err.Error())
+		}
+	}
+	return change, nil
+}
+
+// sortListeners orders listeners as the table of kinds does.
+func sortListeners(list []state.Listener) {
+	order := listener.Names()
+	slices.SortFunc(list, func(a, b state.Listener) int { return slices.Index(order, a.Name) - slices.Index(order, b.Name) })
+}

@@ -1,0 +1,221 @@
+// Package desk is the administrator's desk: every act on the organisation and every look at it, in one
+// place, whoever asks.
+//
+// The command line (with or without a running server), the management API on the Unix socket and the
+// pages all end here, so they cannot differ. An act checks what it was given (usage), then the state,
+// and only then changes it, in one transaction with an audit row. The acts that replace or destroy take
+// DryRun and answer with a [Change]: what would move from which certificate to which, and the command
+// that undoes it; IfSeq makes sure that what was shown is what is done.
+//
+// In a running server an act returns when it is in force: the desk reads the state into the keyring and
+// asks its [Runtime] to open and close listeners. Without a server the runtime is [Stopped].
+//
+// [Setup] makes an organisation; [Open] opens an existing one. The words (lineage, generation, binding)
+// are those of docs/design.md.
+package desk
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"sync"
+
+	"postseal/internal/ground/durable"
+	"postseal/internal/ground/health"
+	"postseal/internal/ground/keys"
+	"postseal/internal/ground/state"
+	"postseal/internal/keep/keyring"
+)
+
+// Errors of opening an organisation.
+var (
+	// ErrSealingKeyMissing: the organisation is there, the file that opens its keys is not.
+	ErrSealingKeyMissing = errors.New("the sealing key is missing")
+	// ErrSealingKeyForeign: the sealing key file belongs to another server or organisation.
+	ErrSealingKeyForeign = errors.New("the sealing key does not belong to this state")
+)
+
+// Options say what a desk works on.
+type Options struct {
+	State   *state.DB
+	Sealing string      // path of the sealing key file
+	Runtime Runtime     // nil means Stopped
+	Health  *health.Set // what the running server has found; nil means nothing
+	Log     *slog.Logger
+}
+
+// Desk is an open organisation, seen from one of its servers. Its methods may be called from any
+// goroutine.
+type Desk struct {
+	db      *state.DB
+	sealing *keys.SealingFile
+	server  string // id of this server
+	runtime Runtime
+	health  *health.Set
+	log     *slog.Logger
+	ring    *keyring.Ring
+
+	// settling is held while the state is read into the keyring and the runtime follows, so that
+	// two changes settle in their order.
+	settling sync.Mutex
+	// signers are the opened private keys by secret id; guarded by settling.
+	signers map[string]*keys.Private
+}
+
+// Open opens the organisation in o.State with the sealing key. [state.ErrNoOrganisation] means that
+// nothing was set up. A setup that was killed before its last step is finished here.
+func Open(ctx context.Context, o Options) (*Desk, error) {
+	if o.Runtime == nil {
+		o.Runtime = Stopped{}
+	}
+	if o.Health == nil {
+		o.Health = new(health.Set)
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	d := &Desk{db: o.State, runtime: o.Runtime, health: o.Health, log: o.Log, signers: make(map[string]*keys.Private)}
+	d.ring = keyring.New(keyring.Options{Log: o.Log})
+	err := d.db.View(ctx, func(tx *state.Tx) error {
+		org, err := tx.Organisation()
+		if err != nil {
+			return fmt.Errorf("opening the data directory %s: %w", d.db.Dir(), err)
+		}
+		servers, err := tx.Servers()
+		if err != nil {
+			return err
+		}
+		return d.unlock(o.Sealing, org, servers)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// unlock reads the sealing key file and finds out which of the servers we are.
+func (d *Desk) unlock(path string, org state.Organisation, servers []state.Server) error {
+	file, err := keys.ReadSealingFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if file, err = keys.ReadSealingFile(pending(path)); err == nil && belongs(file, org, servers) {
+			err = durable.Rename(pending(path), path)
+		}
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("reading the sealing key %s: %w", path, ErrSealingKeyMissing)
+	}
+	if err != nil {
+		return err
+	}
+	if !belongs(file, org, servers) {
+		return fmt.Errorf("reading the sealing key %s: %w", path, ErrSealingKeyForeign)
+	}
+	d.sealing, d.server = file, file.Server
+	return nil
+}
+
+func belongs(file *keys.SealingFile, org state.Organisation, servers []state.Server) bool {
+	for _, s := range servers {
+		if s.ID == file.Server {
+			return bytes.Equal(org.PublicKey, file.Organisation) && bytes.Equal(s.SealingPublicKey, file.Key.Public())
+		}
+	}
+	return false
+}
+
+// Ring returns the keyring, which the listeners serve from. It is empty until [Desk.Settle].
+func (d *Desk) Ring() *keyring.Ring { return d.ring }
+
+// State returns the state below the desk.
+func (d *Desk) State() *state.DB { return d.db }
+
+// newID returns a fresh identifier of 128 random bits.
+func newID() string {
+	var b [16]byte
+	rand.Read(b[:]) // never fails, crypto/rand
+	return hex.EncodeToString(b[:])
+}
+
+// view is everything that one look at the state needs, read at one moment.
+type view struct {
+	org       state.Organisation
+	server    state.Server
+	servers   []state.Server
+	lineages  []state.Lineage
+	bindings  []state.Binding
+	listeners []state.Listener
+	seq       int64
+}
+
+// look reads a view.
+func (d *Desk) look(tx *state.Tx) (*view, error) {
+	v := new(view)
+	var err error
+	if v.org, err = tx.Organisation(); err != nil {
+		return nil, err
+	}
+	if v.servers, err = tx.Servers(); err != nil {
+		return nil, err
+	}
+	for _, s := range v.servers {
+		if s.ID == d.server {
+			v.server = s
+		}
+	}
+	if v.lineages, err = tx.Lineages(); err != nil {
+		return nil, err
+	}
+	if v.bindings, err = tx.Bindings(d.server); err != nil {
+		return nil, err
+	}
+	if v.listeners, err = tx.Listeners(d.server); err != nil {
+		return nil, err
+	}
+	sortListeners(v.listeners)
+	v.seq, err = tx.Seq()
+	return v, err
+}
+
+// View reads a view in a transaction of its own.
+func (d *Desk) view(ctx context.Context) (v *view, err error) {
+	err = d.db.View(ctx, func(tx *state.Tx) error {
+		v, err = d.look(tx)
+		return err
+	})
+	return v, err
+}
+
+// lineage returns the lineage with that id.
+func (v *view) lineage(id string) (state.Lineage, bool) {
+	for _, l := range v.lineages {
+		if l.ID == id {
+			return l, true
+		}
+	}
+	return state.Lineage{}, false
+}
+
+// defaultOf returns the lineage that is the default of a listener.
+func (v *view) defaultOf(listener string) (state.Lineage, bool) {
+	for _, b := range v.bindings {
+		if b.Listener == listener && b.Role == state.RoleDefault {
+			return v.lineage(b.LineageID)
+		}
+	}
+	return state.Lineage{}, false
+}
+
+// role returns the role of a lineage at a listener, empty for none.
+func (v *view) role(listener, lineageID string) string {
+	for _, b := range v.bindings {
+		if b.Listener == listener && b.LineageID == lineageID {
+			return b.Role
+		}
+	}
+	return ""
+}

@@ -1,0 +1,97 @@
+package desk
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"time"
+
+	"postseal/internal/ground/config"
+	"postseal/internal/ground/listener"
+	"postseal/internal/keep/keyring"
+)
+
+// ExplainRequest asks which certificate a client would be served.
+type ExplainRequest struct {
+	Listener string `json:"listener"`
+	SNI      string `json:"sni,omitempty"`    // the server name that the client asks for; empty for none
+	From     string `json:"from,omitempty"`   // the client's address; no binding depends on it yet
+	Client   string `json:"client,omitempty"` // "modern" (also when empty) or "rsa-only"
+}
+
+// Explanation walks the selection in words.
+type Explanation struct {
+	Listener   string      `json:"listener"`
+	SNI        string      `json:"sni"`
+	Client     string      `json:"client"`
+	From       string      `json:"from,omitempty"`
+	Thumbprint string      `json:"thumbprint"` // what is served
+	KeyType    string      `json:"keyType"`
+	NotAfter   time.Time   `json:"notAfter"`
+	MemberWhy  string      `json:"memberWhy"`
+	Fails      bool        `json:"fails"` // the client can use nothing here
+	Candidates []Candidate `json:"candidates"`
+	Warnings   []string    `json:"warnings"`
+}
+
+// Candidate is one certificate that the listener could have served.
+type Candidate struct {
+	Role        string   `json:"role"`
+	Lineage     string   `json:"lineage"`
+	Name        string   `json:"name"`
+	Generation  int      `json:"generation"`
+	Names       []string `json:"names"`
+	Thumbprints []string `json:"thumbprints"`
+	Taken       bool     `json:"taken"`
+	Why         string   `json:"why"`
+	Remarks     []string `json:"remarks"`
+}
+
+// Explain says which certificate a client would be served, and why no other. It asks the function that
+// handshakes ask.
+func (d *Desk) Explain(ctx context.Context, r ExplainRequest) (*Explanation, error) {
+	k, ok := listener.ByName(r.Listener)
+	if !ok {
+		return nil, &config.UnknownListenerError{Name: r.Listener}
+	}
+	if k.Service == "" {
+		return nil, &ValueError{"--listener", r.Listener, "it serves no certificate, it only redirects to https"}
+	}
+	if r.Client == "" {
+		r.Client = string(keyring.ClientModern)
+	}
+	if !slices.Contains([]string{string(keyring.ClientModern), string(keyring.ClientRSAOnly)}, r.Client) {
+		return nil, &ValueError{"--client", r.Client, "want modern or rsa-only"}
+	}
+	if r.From != "" {
+		if _, err := netip.ParseAddr(r.From); err != nil {
+			return nil, &ValueError{"--from", r.From, "not an IP address"}
+		}
+	}
+	if err := d.ensureRing(ctx); err != nil {
+		return nil, err
+	}
+	a, err := d.ring.Explain(keyring.Question{Listener: r.Listener, SNI: r.SNI, Client: keyring.ClientKind(r.Client)})
+	if err != nil {
+		return nil, err
+	}
+	e := &Explanation{Listener: r.Listener, SNI: a.SNI, Client: r.Client, From: r.From, Thumbprint: a.Member.Thumbprint, KeyType: a.Member.KeyType,
+		NotAfter: a.Member.NotAfter, MemberWhy: a.MemberWhy, Fails: a.Fails, Candidates: []Candidate{}, Warnings: list(a.Warnings)}
+	for _, c := range a.Candidates {
+		out := Candidate{Role: string(c.Role), Lineage: c.Lineage, Name: c.FriendlyName, Generation: c.Generation, Names: list(c.Names),
+			Thumbprints: []string{}, Taken: c.Taken, Why: c.Why, Remarks: list(c.Remarks)}
+		for _, m := range c.Members {
+			out.Thumbprints = append(out.Thumbprints, m.Thumbprint)
+		}
+		e.Candidates = append(e.Candidates, out)
+	}
+	return e, nil
+}
+
+// list is s, never nil, so that JSON shows an empty list.
+func list(s []string) []string {
+	if s == nil {
+		return []string{}
+	}
+	return s
+}

@@ -1,0 +1,84 @@
+package desk
+
+import (
+	"context"
+
+	"postseal/internal/ground/listener"
+	"postseal/internal/ground/state"
+)
+
+// LineageView is a lineage as people and scripts see it.
+type LineageView struct {
+	Lineage      string             `json:"lineage"`
+	Name         string             `json:"name"`
+	Server       string             `json:"server"` // empty for the whole organisation
+	Activation   string             `json:"activation"`
+	KeyAtRenewal string             `json:"keyAtRenewal"`
+	Issuer       string             `json:"issuer"` // "self" until there are authorities
+	Exportable   bool               `json:"exportable"`
+	Roles        []string           `json:"roles"`
+	Services     []listener.Service `json:"services"`
+	Bindings     []BindingView      `json:"bindings"`
+	Generations  []GenerationView   `json:"generations"` // newest first
+}
+
+// GenerationView is one step of a lineage.
+type GenerationView struct {
+	Generation   int           `json:"generation"`
+	State        string        `json:"state"`
+	Certificates []Certificate `json:"certificates"`
+}
+
+// Lineages lists every lineage, ordered by name.
+func (d *Desk) Lineages(ctx context.Context) ([]LineageView, error) {
+	v, err := d.view(ctx)
+	if err != nil {
+		return nil, err
+	}
+	views := []LineageView{}
+	for _, l := range v.lineages {
+		one, err := v.lineageView(l)
+		if err != nil {
+			return nil, err
+		}
+		views = append(views, one)
+	}
+	return views, nil
+}
+
+// Lineage returns the lineage of that name.
+func (d *Desk) Lineage(ctx context.Context, name string) (*LineageView, error) {
+	v, err := d.view(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range v.lineages {
+		if l.Name == name {
+			one, err := v.lineageView(l)
+			return &one, err
+		}
+	}
+	return nil, &UnknownLineageError{Name: name}
+}
+
+func (v *view) lineageView(l state.Lineage) (LineageView, error) {
+	view := LineageView{Lineage: l.Name, Name: l.FriendlyName, Activation: l.Activation, KeyAtRenewal: l.KeyAtRenewal, Issuer: "self", Exportable: l.Exportable,
+		Roles: v.roles(l.ID), Services: v.services(l.ID), Bindings: v.bindingViews(l.ID), Generations: []GenerationView{}}
+	for _, s := range v.servers {
+		if s.ID == l.ServerID {
+			view.Server = s.Name
+		}
+	}
+	for _, g := range l.Generations {
+		one := GenerationView{Generation: g.Number, State: g.State}
+		for _, m := range g.Members {
+			c, err := v.certificate(l, g, m)
+			if err != nil {
+				return view, err
+			}
+			one.Certificates = append(one.Certificates, c)
+		}
+		view.Generations = append(view.Generations, one)
+	}
+	return view, nil
+}

@@ -1,0 +1,236 @@
+package desk
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"postseal/internal/ground/keys"
+	"postseal/internal/ground/listener"
+	"postseal/internal/ground/state"
+	"postseal/internal/ground/x509cert"
+	"postseal/internal/issue/selfsigned"
+)
+
+// defaultDays is the life of a self-signed certificate when nobody says otherwise: the longest that
+// Apple's devices accept even from an authority that was added by hand.
+const defaultDays = 825
+
+// maxNames bounds the names of one certificate.
+const maxNames = 100
+
+// NewRequest asks for a self-signed certificate.
+type NewRequest struct {
+	Doing
+	Name       string   `json:"name"`                 // friendly name, at most 63 characters
+	Domains    []string `json:"domains,omitempty"`    // empty means this server's short name and FQDN
+	Subject    string   `json:"subject,omitempty"`    // RFC 4514; empty means CN= the first name
+	Kinds      []string `json:"kinds,omitempty"`      // one per algorithm; empty means P-256 and RSA-2048
+	Days       int      `json:"days,omitempty"`       // 0 means 825
+	Exportable bool     `json:"exportable,omitempty"` // whether the key may leave in a file
+	Services   string   `json:"services,omitempty"`   // enable it for these at once; empty for none
+	Lineage    string   `json:"lineage,omitempty"`    // name of the new lineage; empty makes one of the first name
+}
+
+// certPlan is a checked NewRequest.
+type certPlan struct {
+	spec      lineageSpec
+	listeners []string
+	wanted    string // the lineage name asked for, or the stem of one to make
+	explicit  bool
+}
+
+func (d *Desk) planNew(r NewRequest) (*certPlan, error) {
+	p := &certPlan{}
+	if err := checkText("--name", r.Name, 63); err != nil {
+		return nil, err
+	}
+	p.spec = lineageSpec{friendly: r.Name, server: d.server, origin: state.OriginNew, exportable: r.Exportable}
+	kinds := r.Kinds
+	if len(kinds) == 0 {
+		kinds = []string{string(keys.ECDSAP256), string(keys.RSA2048)}
+	}
+	algorithms := make(map[string]bool)
+	for _, word := range kinds {
+		kind, err := keys.ParseKind(word)
+		if err != nil {
+			return nil, err
+		}
+		if algorithms[kind.Algorithm()] {
+			return nil, &ValueError{"--key", word, "a generation has at most one member per algorithm"}
+		}
+		algorithms[kind.Algorithm()] = true
+		p.spec.kinds = append(p.spec.kinds, kind)
+	}
+	if len(p.spec.kinds) > 2 {
+		return nil, &ValueError{"--key", strings.Join(kinds, ","), "a generation has one or two members"}
+	}
+	if r.Days < 0 || r.Days > selfsigned.MaxDays {
+		return nil, &ValueError{"--days", fmt.Sprint(r.Days), fmt.Sprintf("want 1 to %d", selfsigned.MaxDays)}
+	}
+	p.spec.options.Days = defaultDays
+	if r.Days > 0 {
+		p.spec.options.Days = r.Days
+	}
+	if len(r.Domains) > maxNames {
+		return nil, &ValueError{"--domain", fmt.Sprint(len(r.Domains), " names"), fmt.Sprintf("at most %d names", maxNames)}
+	}
+	for _, text := range r.Domains {
+		name, err := x509cert.ParseSAN(text)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Contains(p.spec.options.Names, name) {
+			p.spec.options.Names = append(p.spec.options.Names, name)
+		}
+	}
+	if r.Subject != "" {
+		subject, err := x509cert.ParseSubject(r.Subject)
+		if err != nil {
+			return nil, err
+		}
+		p.spec.options.Subject = subject
+	}
+	if r.Services != "" {
+		var err error
+		if p.listeners, err = listenersOf(r.Services, nil); err != nil {
+			return nil, err
+		}
+	}
+	if r.Lineage != "" {
+		if slug(r.Lineage) != r.Lineage {
+			return nil, &ValueError{"--lineage", clip(r.Lineage), "want lower-case letters, digits and hyphens, at most 100"}
+		}
+		p.wanted, p.explicit = r.Lineage, true
+	}
+	return p, nil
+}
+
+// complete fills in what depends on the state: the names of this server, the lineage's name.
+func (p *certPlan) complete(v *view) error {
+	if len(p.spec.options.Names) == 0 {
+		short, _, _ := strings.Cut(v.server.Name, ".")
+		p.spec.options.Names = []string{short, v.server.Name}
+	}
+	if p.spec.options.Subject.String() == "" {
+		p.spec.options.CommonName = commonName(p.spec.options.Names, p.spec.friendly)
+	}
+	taken := func(name string) bool {
+		return slices.ContainsFunc(v.lineages, func(l state.Lineage) bool { return l.Name == name })
+	}
+	if p.explicit {
+		if taken(p.wanted) {
+			return fmt.Errorf("making a certificate in lineage %s: %w", p.wanted, ErrLineageExists)
+		}
+		p.spec.name = p.wanted
+		return nil
+	}
+	stem := slug(strings.Replace(p.spec.options.Names[0], "*", "wildcard", 1))
+	if looksLikeThumbprint(stem) {
+		stem = "cert-" + stem
+	}
+	p.spec.name = stem
+	for n := 2; taken(p.spec.name); n++ {
+		p.spec.name = fmt.Sprintf("%s-%d", stem, n)
+	}
+	return nil
+}
+
+// commonName is the first name that fits into a common name (64 characters, RFC 5280 appendix A.1).
+func commonName(names []string, friendly string) string {
+	for _, name := range names {
+		if len(name) <= 64 {
+			return name
+		}
+	}
+	return friendly
+}
+
+// slug makes a lineage name of a text.
+func slug(text string) string {
+	mapped := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
+			return r
+		}
+		return '-'
+	}, strings.ToLower(text))
+	for strings.Contains(mapped, "--") {
+		mapped = strings.ReplaceAll(mapped, "--", "-")
+	}
+	if len(mapped) > 100 {
+		mapped = mapped[:100]
+	}
+	if mapped = strings.Trim(mapped, "-"); mapped == "" {
+		return "certificate"
+	}
+	return mapped
+}
+
+// looksLikeThumbprint says whether a lineage name could be taken for a thumbprint.
+func looksLikeThumbprint(name string) bool {
+	_, err := x509cert.ParseThumbprint(name)
+	return err == nil
+}
+
+// New makes a self-signed certificate in a lineage of its own and, if asked, enables it for services, in
+// one transaction.
+func (d *Desk) New(ctx context.Context, who state.Actor, r NewRequest) (*Change, error) {
+	p, err := d.planNew(r)
+	if err != nil {
+		return nil, err
+	}
+	return d.do(ctx, who, r.Doing, func(v *view) (*Change, func(tx *state.Tx) error, error) {
+		if err := p.complete(v); err != nil {
+			return nil, nil, err
+		}
+		s := &sealer{recipients: map[string][]byte{d.server: v.server.SealingPublicKey}}
+		l := state.Lineage{Name: p.spec.name, FriendlyName: p.spec.friendly}
+		if !r.DryRun { // a dry run makes no keys
+			if l, err = s.lineage(p.spec); err != nil {
+				return nil, nil, err
+			}
+		}
+		change := newChange(v)
+		bindings, undo, err := change.bind(v, l, bindRequest{listeners: p.listeners})
+		if err != nil {
+			return nil, nil, err
+		}
+		if undo != "" {
+			undo += " && "
+		}
+		change.Undo = undo + "postseal cert remove " + l.Name
+		for i, c := range change.Certificates { // they serve as soon as this is stored
+			c.Services, c.ServicesText = servicesAfter(p.listeners)
+			change.Certificates[i] = c
+		}
+		return change, func(tx *state.Tx) error {
+			for _, secret := range s.made {
+				if err := tx.AddSecret(secret); err != nil {
+					return err
+				}
+			}
+			if err := tx.AddLineage(l); err != nil {
+				return err
+			}
+			if err := tx.Audit("new", l.Name, nil, map[string]any{"name": l.FriendlyName, "thumbprints": thumbprints(l)}); err != nil {
+				return err
+			}
+			if len(bindings) == 0 {
+				return nil
+			}
+			return storeBindings(d.server, l, change.Moves, bindings)(tx)
+		}, nil
+	})
+}
+
+// servicesAfter returns the services that bind to these listeners.
+func servicesAfter(names []string) ([]listener.Service, string) {
+	services := []listener.Service{}
+	for _, s := range listener.Services() {
+		if slices.ContainsFunc(s.Listeners(), func(name string) bool { return slices.Contains(names, name) }) {
+			services = append(services, s)
+		}
+	}
+	return services, listener.Cells(services)
+}

@@ -1,0 +1,320 @@
+package desk
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"os"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"postseal/internal/ground/config"
+	"postseal/internal/ground/durable"
+	"postseal/internal/ground/keys"
+	"postseal/internal/ground/listener"
+	"postseal/internal/ground/state"
+	"postseal/internal/ground/x509cert"
+	"postseal/internal/issue/selfsigned"
+)
+
+// Modes of a server.
+const (
+	ModeBeside = "beside" // certificates go into the mail server that is there; only management listens
+	ModeFront  = "front"  // our TLS front ends stand before the mail server
+)
+
+// Friendly names of the three default certificates.
+const (
+	NameInternal   = "Postseal Internal"
+	NameAuth       = "Postseal Server Auth Certificate"
+	NameManagement = "Postseal Management"
+)
+
+// Errors of setup.
+var (
+	// ErrOrganisationExists: the data directory holds an organisation already.
+	ErrOrganisationExists = errors.New("there is an organisation here already")
+	// ErrSealingKeyExists: a sealing key without its state; it may open a backup.
+	ErrSealingKeyExists = errors.New("a sealing key is here, but no organisation")
+	// ErrNotTrial: serve --trial on an organisation that was not made for a trial.
+	ErrNotTrial = errors.New("the organisation was not set up as a trial")
+)
+
+// ValueError reports a value that cannot be used, of the flag or field Name.
+type ValueError struct{ Name, Value, Reason string }
+
+func (e *ValueError) Error() string { return fmt.Sprintf("%s %q: %s", e.Name, e.Value, e.Reason) }
+
+// SetupOptions are what an operator may say about a new organisation.
+type SetupOptions struct {
+	Organisation string           // its name; empty means the first domain
+	Domains      []string         // accepted domains, at least one
+	Host         string           // FQDN of this server; empty means the first label of the machine's name in the first domain
+	Mode         string           // ModeBeside (also when empty) or ModeFront
+	Trial        bool             // for trying: front, with the in-memory mailbox
+	Addresses    config.Addresses // where to listen; zero means the well-known ports
+	Sealing      string           // path of the sealing key file to make
+	Machine      string           // the machine's own name, for Host
+}
+
+// plan is a checked SetupOptions.
+type plan struct {
+	name    string
+	domains []string
+	host    string
+	short   string
+	mode    string
+	trial   bool
+	at      config.Addresses
+	sealing string
+}
+
+func newPlan(o SetupOptions) (*plan, error) {
+	p := &plan{mode: o.Mode, trial: o.Trial, at: o.Addresses, sealing: o.Sealing}
+	if p.mode == "" {
+		p.mode = ModeBeside
+	}
+	if p.mode != ModeBeside && p.mode != ModeFront {
+		return nil, &ValueError{"--mode", o.Mode, "want beside or front"}
+	}
+	if len(o.Domains) == 0 {
+		return nil, &ValueError{"--domain", "", "at least one accepted domain is needed"}
+	}
+	for _, text := range o.Domains {
+		d, err := x509cert.ParseDomain(text)
+		if err != nil {
+			return nil, err
+		}
+		p.domains = append(p.domains, string(d))
+	}
+	p.name = strings.TrimSpace(o.Organisation)
+	if p.name == "" {
+		p.name = p.domains[0]
+	}
+	if err := checkText("--org", p.name, 128); err != nil {
+		return nil, err
+	}
+	host := o.Host
+	if host == "" {
+		host = HostLabel(o.Machine) + "." + p.domains[0]
+	}
+	fqdn, err := x509cert.ParseDomain(host)
+	if err != nil {
+		return nil, err
+	}
+	p.host = string(fqdn)
+	var dotted bool
+	if p.short, _, dotted = strings.Cut(p.host, "."); !dotted {
+		return nil, &ValueError{"--host", o.Host, "want a full name with a domain, like mail1.example.com"}
+	}
+	return p, p.at.Check()
+}
+
+// HostLabel makes a host label of a machine's name: its first label, in lower case, with only letters,
+// digits and inner hyphens; "mail" if nothing is left.
+func HostLabel(machine string) string {
+	first, _, _ := strings.Cut(strings.ToLower(machine), ".")
+	label := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '-' {
+			return r
+		}
+		return -1
+	}, first)
+	if len(label) > 63 {
+		label = label[:63]
+	}
+	if label = strings.Trim(label, "-"); label == "" {
+		return "mail"
+	}
+	// A cleaned name may look like an A-label without being one.
+	if _, err := x509cert.ParseDomain(label + ".test"); err != nil {
+		return "mail"
+	}
+	return label
+}
+
+// checkText accepts a text for people: valid UTF-8 without control characters, 1 to max runes.
+func checkText(name, value string, max int) error {
+	switch n := utf8.RuneCountInString(value); {
+	case !utf8.ValidString(value):
+		return &ValueError{name, strings.ToValidUTF8(value, "?"), "not UTF-8"}
+	case n == 0 || n > max:
+		return &ValueError{name, value, fmt.Sprintf("want 1 to %d characters", max)}
+	case strings.ContainsFunc(value, unicode.IsControl):
+		return &ValueError{name, value, "control characters are not allowed"}
+	}
+	return nil
+}
+
+// CheckSetup reports the first value of o that cannot be used.
+func CheckSetup(o SetupOptions) error {
+	_, err := newPlan(o)
+	return err
+}
+
+// pending is where a sealing key lies until its organisation is stored.
+func pending(path string) string { return path + ".setup" }
+
+// Setup makes an organisation in db: the organisation and its key, this server and its sealing key, the
+// listeners, and the three default certificates with their bindings. Everything but the sealing key file
+// is one transaction. The file is written beside its place before the transaction and moved there after
+// it; killed anywhere, the next start finds no organisation, or a whole one ([Open] finishes the move).
+func Setup(ctx context.Context, db *state.DB, o SetupOptions, actor state.Actor) error {
+	p, err := newPlan(o)
+	if err != nil {
+		return err
+	}
+	if err := db.View(ctx, func(tx *state.Tx) error {
+		_, err := tx.Organisation()
+		return err
+	}); err == nil {
+		return fmt.Errorf("setting up in %s: %w", db.Dir(), ErrOrganisationExists)
+	} else if !errors.Is(err, state.ErrNoOrganisation) {
+		return err
+	}
+	if _, err := os.Lstat(p.sealing); err == nil {
+		return fmt.Errorf("setting up: %w: %s", ErrSealingKeyExists, p.sealing)
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("setting up: looking for a sealing key: %w", err)
+	}
+	b, err := p.build()
+	if err != nil {
+		return fmt.Errorf("setting up %s: %w", p.name, err)
+	}
+	if err := durable.WriteFile(pending(p.sealing), b.file.Marshal(), 0o600); err != nil {
+		return fmt.Errorf("writing the sealing key: %w", err)
+	}
+	if _, err := db.Update(ctx, actor, func(tx *state.Tx) error { return b.store(tx, p) }); err != nil {
+		return fmt.Errorf("setting up %s: %w", p.name, err)
+	}
+	if err := durable.Rename(pending(p.sealing), p.sealing); err != nil {
+		return fmt.Errorf("moving the sealing key to its place: %w", err)
+	}
+	return nil
+}
+
+// foundation is a new organisation, made but not stored.
+type foundation struct {
+	file     *keys.SealingFile
+	org      state.Organisation
+	server   state.Server
+	secrets  []state.Secret
+	internal state.Lineage
+	auth     state.Lineage
+	manage   state.Lineage
+}
+
+// build makes every key and certificate of a new organisation.
+func (p *plan) build() (*foundation, error) {
+	b := &foundation{}
+	sealing := keys.NewSealingKey()
+	organisation, err := keys.Generate(keys.Ed25519)
+	if err != nil {
+		return nil, err
+	}
+	public := organisation.Public().(ed25519.PublicKey)
+	b.server = state.Server{ID: newID(), Name: p.host, Role: "mailbox", Mode: p.mode, SealingPublicKey: sealing.Public()}
+	b.file = &keys.SealingFile{Server: b.server.ID, Organisation: public, Key: sealing}
+	s := &sealer{recipients: map[string][]byte{b.server.ID: b.server.SealingPublicKey}}
+	orgSecret, err := s.seal(state.SecretOrganisationKey, organisation)
+	if err != nil {
+		return nil, err
+	}
+	b.org = state.Organisation{ID: newID(), Name: p.name, Trial: p.trial, Domains: p.domains, PublicKey: public, SecretID: orgSecret}
+
+	suffix := strings.ReplaceAll(p.host, ".", "-")
+	if b.internal, err = s.lineage(lineageSpec{
+		name: "internal-" + suffix, friendly: NameInternal, server: b.server.ID, origin: state.OriginSetup,
+		kinds: []keys.Kind{keys.ECDSAP256, keys.RSA2048}, options: selfsigned.Options{CommonName: p.short, Names: []string{p.short, p.host}, Years: 5},
+	}); err != nil {
+		return nil, err
+	}
+	if b.auth, err = s.lineage(lineageSpec{
+		name: "auth", friendly: NameAuth, origin: state.OriginSetup, exportable: true,
+		kinds: []keys.Kind{keys.RSA2048}, options: selfsigned.Options{CommonName: NameAuth, Years: 5},
+	}); err != nil {
+		return nil, err
+	}
+	management := "Postseal-Management-" + p.short
+	if len(management) > 63 { // a label holds 63 octets, RFC 1035 section 2.3.4
+		management = strings.TrimRight(management[:63], "-")
+	}
+	if b.manage, err = s.lineage(lineageSpec{
+		name: "management-" + suffix, friendly: NameManagement, server: b.server.ID, origin: state.OriginSetup, exportable: true,
+		kinds: []keys.Kind{keys.ECDSAP256}, options: selfsigned.Options{CommonName: management, Names: []string{management, p.host}, Years: 10},
+	}); err != nil {
+		return nil, err
+	}
+	b.secrets = s.made
+	b.org.AuthLineage, b.server.InternalLineage = b.auth.ID, b.internal.ID
+	return b, nil
+}
+
+// store writes the foundation in one transaction.
+func (b *foundation) store(tx *state.Tx, p *plan) error {
+	if _, err := tx.Organisation(); err == nil {
+		return ErrOrganisationExists
+	}
+	for _, s := range b.secrets {
+		if err := tx.AddSecret(s); err != nil {
+			return err
+		}
+	}
+	if err := tx.AddOrganisation(b.org); err != nil {
+		return err
+	}
+	if err := tx.AddServer(b.server); err != nil {
+		return err
+	}
+	for _, l := range []state.Lineage{b.internal, b.auth, b.manage} {
+		if err := tx.AddLineage(l); err != nil {
+			return err
+		}
+	}
+	for _, k := range listener.Kinds() {
+		if err := tx.AddListener(b.server.ID, p.listener(k)); err != nil {
+			return err
+		}
+		lineage := b.internal.ID
+		switch k.Service {
+		case "":
+			continue
+		case listener.ServiceManagement:
+			lineage = b.manage.ID
+		}
+		if err := tx.Bind(b.server.ID, state.Binding{Listener: k.Name, LineageID: lineage, Role: state.RoleDefault}); err != nil {
+			return err
+		}
+	}
+	tx.ActFor(b.server.ID)
+	return tx.Audit("setup", b.org.Name, nil, map[string]any{"organisation": b.org.Name, "domains": b.org.Domains, "server": b.server.Name, "mode": p.mode, "trial": p.trial,
+		"thumbprints": thumbprints(b.internal, b.auth, b.manage)})
+}
+
+// listener says where a listener of the new server is and whether it is enabled (spec/cli.md, "Ports").
+func (p *plan) listener(k listener.Kind) state.Listener {
+	everywhere := netip.IPv6Unspecified() // takes IPv4 too
+	l := state.Listener{Name: k.Name, Enabled: p.mode == ModeFront || k.Service == listener.ServiceManagement}
+	if k.Service == listener.ServiceManagement {
+		// Management stays on loopback unless it is told otherwise by name or with everything.
+		everywhere = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	}
+	l.Address = p.at.Resolve(k, netip.AddrPortFrom(everywhere, k.Port))
+	return l
+}
+
+func thumbprints(lineages ...state.Lineage) []string {
+	var all []string
+	for _, l := range lineages {
+		for _, g := range l.Generations {
+			for _, m := range g.Members {
+				all = append(all, m.Thumbprint)
+			}
+		}
+	}
+	return all
+}

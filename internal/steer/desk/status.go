@@ -1,0 +1,134 @@
+package desk
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"postseal/internal/ground/health"
+	"postseal/internal/ground/listener"
+	"postseal/internal/ground/x509cert"
+)
+
+// endingWithin is how near its end a bound certificate calls for a person.
+const endingWithin = 30 * 24 * time.Hour
+
+// Status is what an administrator must know first.
+type Status struct {
+	Organisation string             `json:"organisation"`
+	Server       string             `json:"server"`
+	Trial        bool               `json:"trial"`
+	Running      bool               `json:"running"`
+	State        string             `json:"state"`        // "ok" or "attention"
+	Attention    []health.Condition `json:"attention"`    // needs a person
+	Information  []health.Condition `json:"information"`  // reminders
+	Listeners    []ListenerView     `json:"listeners"`    //
+	Certificates []Certificate      `json:"certificates"` // those in force, the one that ends first first
+}
+
+// States of a Status.
+const (
+	StateOK        = "ok"
+	StateAttention = "attention"
+)
+
+// Status looks at everything.
+func (d *Desk) Status(ctx context.Context) (*Status, error) {
+	v, err := d.view(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := &Status{Organisation: v.org.Name, Server: v.server.Name, Trial: v.org.Trial, Running: d.runtime.Running(), State: StateOK,
+		Attention: []health.Condition{}, Information: []health.Condition{}, Certificates: []Certificate{}}
+	if s.Listeners, err = d.listenerViews(v); err != nil {
+		return nil, err
+	}
+	for _, l := range v.lineages {
+		if g, ok := l.Current(); ok {
+			for _, m := range g.Members {
+				c, err := v.certificate(l, g, m)
+				if err != nil {
+					return nil, err
+				}
+				s.Certificates = append(s.Certificates, c)
+			}
+		}
+	}
+	slices.SortStableFunc(s.Certificates, func(a, b Certificate) int { return a.NotAfter.Compare(b.NotAfter) })
+	conditions := append(d.health.List(), d.conditions(v, s)...)
+	health.Sort(conditions)
+	for _, c := range conditions {
+		if c.Severity == health.Attention {
+			s.Attention = append(s.Attention, c)
+			s.State = StateAttention
+		} else {
+			s.Information = append(s.Information, c)
+		}
+	}
+	return s, nil
+}
+
+// conditions computes those that follow from the state.
+func (d *Desk) conditions(v *view, s *Status) []health.Condition {
+	var all []health.Condition
+	attention := func(code health.Code, object, text string) {
+		all = append(all, health.Condition{Code: code, Severity: health.Attention, Object: object, Text: text})
+	}
+	information := func(code health.Code, object, text string) {
+		all = append(all, health.Condition{Code: code, Severity: health.Information, Object: object, Text: text})
+	}
+	if !s.Running {
+		attention(health.CodeServerNotRunning, "", "no server is running on this data directory, so nothing is served")
+	}
+	information(health.CodeNoRecoveryKey, "", "there is no recovery key: without the sealing key file every private key is lost")
+	switch {
+	case d.runtime.Trial():
+		information(health.CodeTrialMailbox, "", "the in-memory trial mailbox answers behind the front ends: for trying, messages are gone after a restart")
+	case v.org.Trial && s.Running:
+		attention(health.CodeTrialNotServed, "", "this organisation was made for a trial and runs without its mailbox: mail clients get a temporary error")
+	}
+	for _, l := range s.Listeners {
+		if !l.Enabled || l.Service == "" {
+			continue
+		}
+		switch {
+		case l.Lineage == "" && l.Service == listener.ServiceManagement:
+			attention(health.CodeManagementWithoutCertificate, l.Listener, "the management listener is closed: no certificate is bound to it")
+		case l.Lineage == "":
+			attention(health.CodeListenerWithoutCertificate, l.Listener, l.Listener+" is closed: no certificate is bound to it")
+		case !slices.ContainsFunc(l.Names, func(name string) bool { return x509cert.Match(name, v.server.Name) }):
+			information(health.CodeNameNotCovered, l.Listener, fmt.Sprintf("%s serves %q, which does not name %s", l.Listener, l.Certificate, v.server.Name))
+		}
+	}
+	if s.Running && !d.runtime.Trial() && !v.org.Trial && slices.ContainsFunc(s.Listeners, func(l ListenerView) bool { return l.Enabled && l.Protocol != "http" && l.Backend == "" }) {
+		attention(health.CodeNoBackend, "", "front ends are enabled with no mail server behind them: mail clients get a temporary error")
+	}
+	return append(all, v.endings(s.Certificates)...)
+}
+
+// endings reports certificates in use that have ended or soon will.
+func (v *view) endings(certificates []Certificate) []health.Condition {
+	var all []health.Condition
+	for _, c := range certificates {
+		f, err := v.find(c.Thumbprint)
+		if err != nil || len(v.roles(f.lineage.ID)) == 0 && len(v.bindingViews(f.lineage.ID)) == 0 {
+			continue
+		}
+		left := time.Until(c.NotAfter)
+		condition := health.Condition{Severity: health.Attention, Object: c.Lineage}
+		switch {
+		case left <= 0:
+			condition.Code, condition.Text = health.CodeCertificateExpired, fmt.Sprintf("%q (%s) ended on %s", c.Name, c.KeyType, c.NotAfter.Format(time.DateOnly))
+		case left < endingWithin:
+			condition.Code, condition.Text = health.CodeCertificateEnding, fmt.Sprintf("%q (%s) ends on %s, in %d days", c.Name, c.KeyType, c.NotAfter.Format(time.DateOnly), int(left.Hours()/24))
+		default:
+			continue
+		}
+		all = append(all, condition)
+	}
+	if v.org.AuthLineage == "" {
+		all = append(all, health.Condition{Code: health.CodeAuthCertificateMissing, Severity: health.Attention, Text: "no certificate signs server-to-server tokens"})
+	}
+	return all
+}

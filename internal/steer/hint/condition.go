@@ -1,0 +1,25 @@
+package hint
+
+import "postseal/internal/ground/health"
+
+// conditions is the table of health conditions.
+func conditions() map[health.Code]func(health.Condition) string {
+	say := func(text string) func(health.Condition) string { return func(health.Condition) string { return text } }
+	return map[health.Code]func(health.Condition) string{
+		health.CodeSnapshotRefused: say("what was served before is served on; undo the last change with the command that it printed; the log names the error"),
+		health.CodeListenerClosed: func(c health.Condition) string {
+			return "see who has the port: ss -ltnp; then: postseal listener disable " + c.Object + ", postseal listener enable " + c.Object
+		},
+		health.CodeManagementWithoutCertificate: say(`postseal cert new --name "Postseal Management" --services MANAGEMENT, or use one that is there: postseal cert enable ID --services MANAGEMENT`),
+		health.CodeListenerWithoutCertificate:   say("postseal cert enable ID --services SERVICE, or do without it: postseal listener disable NAME"),
+		health.CodeCertificateExpired:           say("make or choose another and let it take over: postseal cert new --name NAME --services LIST"),
+		health.CodeCertificateEnding:            say("make or choose another and let it take over: postseal cert new --name NAME --services LIST"),
+		health.CodeAuthCertificateMissing:       say("restore the state from a copy that has it"),
+		health.CodeNoBackend:                    say("this release knows no mail server but the trial mailbox behind its front ends; close them until then: postseal listener disable NAME"),
+		health.CodeServerNotRunning:             say("start it: postseal serve"),
+		health.CodeNoRecoveryKey:                say("keep a copy of the sealing key file in a safe place, apart from backups of the data directory"),
+		health.CodeTrialMailbox:                 say("for real use set up a real organisation in a directory of its own: postseal setup --org NAME --domain DOMAIN --data DIR"),
+		health.CodeTrialNotServed:               say("start it with its mailbox: postseal serve --trial"),
+		health.CodeNameNotCovered:               say("clients that ask for the server by its name will warn; postseal cert new --domain NAME makes one that fits"),
+	}
+}

@@ -1,0 +1,130 @@
+package hint
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"syscall"
+
+	"postseal/internal/ground/config"
+	"postseal/internal/ground/keys"
+	"postseal/internal/ground/listener"
+	"postseal/internal/ground/state"
+	"postseal/internal/keep/keyring"
+	"postseal/internal/steer/desk"
+)
+
+// entries is the table of errors; the first match counts, so the particular stands before the general.
+func entries() []entry {
+	table := append(usageEntries(), stateEntries()...)
+	table = append(table, deskEntries()...)
+	table = append(table, keyEntries()...)
+	return append(table, systemEntries()...)
+}
+
+func usageEntries() []entry {
+	return []entry{
+		wrong(as("listener.UnknownServiceError", always[*listener.UnknownServiceError]("the services are HTTP, IMAP, POP, SMTP and MANAGEMENT; see: postseal help services"))),
+		wrong(as("config.UnknownListenerError", always[*config.UnknownListenerError]("the listeners are "+strings.Join(listener.Names(), ", ")+"; see: postseal help ports"))),
+		wrong(as("config.AddressError", always[*config.AddressError]("give addresses like --bind 127.0.0.1 or --listen imaps=192.0.2.1:993; see: postseal help ports"))),
+		wrong(is("config.ErrPortOffset", config.ErrPortOffset, "give a number from 0 to 50000, like --port-offset 10000; see: postseal help ports")),
+		wrong(as("desk.ListenerServiceError", func(e *desk.ListenerServiceError) string {
+			if k, ok := listener.ByName(e.Listener); ok && k.Service != "" {
+				return fmt.Sprintf("%s belongs to %s; add it to --services, or leave --listener out to take all listeners of the services", e.Listener, k.Service)
+			}
+			return "leave --listener out to take all listeners of the services; see: postseal help services"
+		})),
+		wrong(as("desk.ValueError", func(e *desk.ValueError) string {
+			return fmt.Sprintf("correct %s and run the command again; every flag is explained with --help", e.Name)
+		})),
+		wrong(is("keys.ErrUnknownKind", keys.ErrUnknownKind, "the kinds of keys are ecdsa-p256, ecdsa-p384, rsa-2048, rsa-3072, rsa-4096 and ed25519")),
+		as("config.FileError", func(e *config.FileError) string {
+			return fmt.Sprintf("correct %s; every key is explained by: postseal help config", e.Path)
+		}),
+	}
+}
+
+func stateEntries() []entry {
+	return []entry{
+		is("state.ErrNoOrganisation", state.ErrNoOrganisation, "if the data directory is the right one (--data), set up: postseal setup --org \"Example\" --domain example.com; to try it out: postseal serve --trial"),
+		as("state.InUseError", func(e *state.InUseError) string {
+			if e.Holder == state.HolderServe {
+				return fmt.Sprintf("a server runs there already; stop it with: kill %d, or use another --data directory", e.PID)
+			}
+			return fmt.Sprintf("wait until process %d is done, then run the command again", e.PID)
+		}),
+		is("state.ErrCorrupt", state.ErrCorrupt, "nothing was changed; keep the directory as it is, and put a copy of postseal.db from DIR/backups or from your own backup in its place"),
+		is("state.ErrNewer", state.ErrNewer, "nothing was changed; run the newer release of postseal that wrote it, or restore the copy in DIR/backups that was made before its migration"),
+		is("state.ErrNotOurs", state.ErrNotOurs, "run the command as the user that owns the directory (sudo -u USER postseal …), or give the directory to this user with chown"),
+		is("state.ErrDirectory", state.ErrDirectory, "name a directory that this user may write to with --data DIR, or mend the permissions of this one"),
+		is("state.ErrOutcomeUnknown", state.ErrOutcomeUnknown, "look before you try again: postseal status, postseal cert list"),
+		is("state.ErrStale", state.ErrStale, "nothing was changed; run the command again to see what would change now"),
+	}
+}
+
+func deskEntries() []entry {
+	return []entry{
+		is("desk.ErrSealingKeyMissing", desk.ErrSealingKeyMissing, "put the file back from where it is kept, or name it with --sealing-key FILE; without it the private keys cannot be opened"),
+		is("desk.ErrSealingKeyForeign", desk.ErrSealingKeyForeign, "name the sealing key of this server with --sealing-key FILE, or the right data directory with --data DIR"),
+		is("desk.ErrOrganisationExists", desk.ErrOrganisationExists, "nothing was changed; look at it with: postseal status, or set up another one with --data DIR"),
+		is("desk.ErrSealingKeyExists", desk.ErrSealingKeyExists, "if its state was lost, put postseal.db back from a backup; if it is of no use any more, move the sealing key away and set up again"),
+		is("desk.ErrNotTrial", desk.ErrNotTrial, "start it without --trial, or try with a directory of its own: postseal serve --trial --data DIR"),
+		is("desk.ErrDefaultBinding", desk.ErrDefaultBinding, "give the listener to another certificate: postseal cert enable OTHER --services SERVICE"),
+		is("desk.ErrNotBound", desk.ErrNotBound, "see what is bound where: postseal listener list, postseal cert show ID"),
+		is("desk.ErrLineageExists", desk.ErrLineageExists, "choose another name with --lineage, or leave it out; see: postseal lineage list"),
+		is("desk.ErrNoPrivateKey", desk.ErrNoPrivateKey, "only a certificate whose private key is here can serve; see: postseal cert show ID"),
+		is("desk.ErrNotCurrent", desk.ErrNotCurrent, "name the lineage instead, which means its current generation; see: postseal lineage list"),
+		is("desk.ErrSignInLink", desk.ErrSignInLink, "make a new one on the server: postseal admin link"),
+		is("desk.ErrConfirmation", desk.ErrConfirmation, "look at what would change with --dry-run, then add --yes"),
+		as("desk.UnknownCertificateError", always[*desk.UnknownCertificateError]("see what there is: postseal cert list, postseal lineage list")),
+		as("desk.AmbiguousIDError", always[*desk.AmbiguousIDError]("give more characters of the thumbprint")),
+		as("desk.UnknownServerError", always[*desk.UnknownServerError]("see which servers there are: postseal status")),
+		as("desk.UnknownLineageError", always[*desk.UnknownLineageError]("see which lineages there are: postseal lineage list")),
+		as("desk.InUseError", inUse),
+		as("desk.ListenError", listenFailed),
+		is("keyring.ErrNoCertificate", keyring.ErrNoCertificate, "bind one: postseal cert enable ID --services SERVICE; see: postseal listener list"),
+	}
+}
+
+// inUse says how to replace a certificate, so that it can be removed.
+func inUse(e *desk.InUseError) string {
+	var steps []string
+	if e.Services != "" {
+		steps = append(steps, "postseal cert enable OTHER --services "+e.Services)
+	}
+	if e.Role == desk.RoleInternal {
+		steps = append(steps, "postseal cert set-internal OTHER")
+	}
+	switch {
+	case e.Role == desk.RoleAuth:
+		return "tokens are signed with it; it renews by itself and cannot be removed while it is the auth certificate"
+	case len(steps) == 0:
+		return "take its bindings away first: postseal cert disable " + e.Lineage + " --listener NAME"
+	}
+	return "replace it first with another certificate (postseal cert new makes one): " + strings.Join(steps, ", then ")
+}
+
+// listenFailed tells a port in use from one that we may not have.
+func listenFailed(e *desk.ListenError) string {
+	switch {
+	case errors.Is(e.Err, syscall.EADDRINUSE):
+		return fmt.Sprintf("another program answers there (see: ss -ltnp); stop it, move ours with --listen %s=ADDRESS:PORT or --port-offset N, or leave it out: postseal listener disable %s", e.Listener, e.Listener)
+	case errors.Is(e.Err, syscall.EACCES), errors.Is(e.Err, syscall.EPERM):
+		return "ports below 1024 need the capability cap_net_bind_service: run as root, give it in the systemd unit (AmbientCapabilities=CAP_NET_BIND_SERVICE), or use --port-offset 10000"
+	case errors.Is(e.Err, syscall.EADDRNOTAVAIL):
+		return fmt.Sprintf("this machine does not have that address; give one that it has with --bind or --listen %s=ADDRESS:PORT", e.Listener)
+	}
+	return fmt.Sprintf("give it another place with --listen %s=ADDRESS:PORT; see: postseal help ports", e.Listener)
+}
+
+// systemEntries are errors of the operating system, whoever met them.
+func systemEntries() []entry {
+	return []entry{
+		is("syscall.ENOSPC", syscall.ENOSPC, "the disk is full; make room, then run the command again: nothing was half done"),
+		is("syscall.EROFS", syscall.EROFS, "the file system is read-only; mount it for writing or use another --data directory"),
+		is("fs.ErrPermission", fs.ErrPermission, "run the command as the owner of the data directory, or mend the permissions"),
+	}
+}
+
+func keyEntries() []entry { return nil }
