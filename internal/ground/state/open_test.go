@@ -248,3 +248,15 @@ func TestModes(t *testing.T) {
 	closeDB(t, db)
 	wantEntries(t, dir, "backups", "lock", FileName) // the -wal went into the file
 }
+
+// TestDurable: an answered change survives a power cut only with these settings, which no test can cut.
+func TestDurable(t *testing.T) {
+	t.Parallel()
+	db := openIn(t, t.TempDir())
+	for pragma, want := range map[string]string{"synchronous": "2", "journal_mode": "wal", "foreign_keys": "1"} {
+		var got string
+		if err := db.write.QueryRowContext(t.Context(), `PRAGMA `+pragma).Scan(&got); err != nil || got != want {
+			t.Errorf("%s: got %s, %v, want %s", pragma, got, err, want)
+		}
+	}
+}

@@ -147,6 +147,11 @@ func TestBdatOctetsAreNoCommands(t *testing.T) {
 	c.send("BDAT 20 LAST\r\n" + chunk + "NOOP\r\n")
 	c.expect("502 5.5.1")
 	c.expect("250 2.0.0 OK")
+	c.do("BDAT 20", "502 5.5.1")
+	for _, b := range []byte(chunk + "NOOP\r\n") {
+		c.send(string(b))
+	}
+	c.expect("250 2.0.0 OK")
 	c.do("BDAT 99999999", "421 4.5.0")
 	c.closed()
 	if commands, _ := f.seen(); len(commands) != 0 {

@@ -30,7 +30,8 @@ type account struct {
 
 func newAccount(address string, password keys.Secret) (*account, error) {
 	local, domain, ok := strings.Cut(address, "@")
-	if !ok || local == "" || domain == "" || strings.ContainsFunc(address, func(r rune) bool { return r <= ' ' || r > '~' }) || strings.Contains(domain, "@") {
+	notPlain := func(r rune) bool { return r <= ' ' || r > '~' }
+	if !ok || local == "" || domain == "" || strings.Contains(domain, "@") || strings.ContainsFunc(address, notPlain) {
 		return nil, fmt.Errorf("trial account %q: not an address of the form name@domain", address)
 	}
 	if err := checkPassword(password); err != nil {

@@ -2,6 +2,7 @@ package trial
 
 import (
 	"bytes"
+	"slices"
 
 	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapserver"
@@ -15,7 +16,8 @@ func (s *imapSession) Fetch(w *imapserver.FetchWriter, set imap.NumSet, options 
 	var messages []seen
 	if reads(options) && !v.readOnly {
 		// RFC 9051 section 6.4.5: reading a body marks the message as seen, unless it is a peek.
-		messages = s.store.change(v, set, func(m *message) []imap.Flag { return append(m.flags[:len(m.flags):len(m.flags)], imap.FlagSeen) }, nil)
+		marked := func(m *message) []imap.Flag { return append(slices.Clip(m.flags), imap.FlagSeen) }
+		messages = s.store.change(v, set, marked, nil)
 	} else {
 		messages = s.store.pick(v, set)
 	}

@@ -77,9 +77,10 @@ func (p *popSession) command(line string) (more bool) {
 // capabilities answers CAPA, RFC 2449 section 5. There is no STLS: the connection is TLS already.
 func (p *popSession) capabilities() {
 	p.ok("what this server can do")
-	for _, tag := range []string{"USER", "TOP", "UIDL", "PIPELINING", "RESP-CODES", "AUTH-RESP-CODE", "IMPLEMENTATION Postseal-trial", "."} {
+	for _, tag := range []string{"USER", "TOP", "UIDL", "PIPELINING", "RESP-CODES", "AUTH-RESP-CODE"} {
 		fmt.Fprintf(p.out, "%s\r\n", tag)
 	}
+	p.out.WriteString(".\r\n")
 }
 
 func (p *popSession) authorize(name, rest string) (more bool) {

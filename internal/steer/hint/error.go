@@ -8,9 +8,10 @@ import (
 	"syscall"
 
 	"postseal/internal/ground/config"
-	"postseal/internal/ground/keys"
 	"postseal/internal/ground/listener"
 	"postseal/internal/ground/state"
+	"postseal/internal/ground/x509cert"
+	"postseal/internal/issue/selfsigned"
 	"postseal/internal/keep/keyring"
 	"postseal/internal/steer/desk"
 )
@@ -20,6 +21,7 @@ func entries() []entry {
 	table := append(usageEntries(), stateEntries()...)
 	table = append(table, deskEntries()...)
 	table = append(table, keyEntries()...)
+	table = append(table, sessionEntries()...)
 	return append(table, systemEntries()...)
 }
 
@@ -38,7 +40,12 @@ func usageEntries() []entry {
 		wrong(as("desk.ValueError", func(e *desk.ValueError) string {
 			return fmt.Sprintf("correct %s and run the command again; every flag is explained with --help", e.Name)
 		})),
-		wrong(is("keys.ErrUnknownKind", keys.ErrUnknownKind, "the kinds of keys are ecdsa-p256, ecdsa-p384, rsa-2048, rsa-3072, rsa-4096 and ed25519")),
+		wrong(as("x509cert.InvalidNameError", always[*x509cert.InvalidNameError]("give names like mail.example.com or *.example.com (one label, left-most); see: postseal help names"))),
+		wrong(as("x509cert.InvalidSubjectError", always[*x509cert.InvalidSubjectError]("write subjects as RFC 4514 does: --subject \"CN=mail.example.com,O=Example,C=KR\""))),
+		wrong(as("x509cert.InvalidThumbprintError", always[*x509cert.InvalidThumbprintError]("give 8 or more hex digits of a thumbprint, or the name of a lineage; see: postseal cert list, postseal lineage list"))),
+		wrong(as("selfsigned.LifeError", always[*selfsigned.LifeError](fmt.Sprintf("give a life of 1 to %d days with --days", selfsigned.MaxDays)))),
+		wrong(as("selfsigned.TooManyNamesError", always[*selfsigned.TooManyNamesError](fmt.Sprintf("spread the names over several certificates, at most %d each", selfsigned.MaxNames)))),
+		wrong(is("selfsigned.ErrNoSubject", selfsigned.ErrNoSubject, "give a --domain of at most 64 characters, or a --subject")),
 		as("config.FileError", func(e *config.FileError) string {
 			return fmt.Sprintf("correct %s; every key is explained by: postseal help config", e.Path)
 		}),
@@ -59,6 +66,8 @@ func stateEntries() []entry {
 		is("state.ErrNotOurs", state.ErrNotOurs, "run the command as the user that owns the directory (sudo -u USER postseal …), or give the directory to this user with chown"),
 		is("state.ErrDirectory", state.ErrDirectory, "name a directory that this user may write to with --data DIR, or mend the permissions of this one"),
 		is("state.ErrOutcomeUnknown", state.ErrOutcomeUnknown, "look before you try again: postseal status, postseal cert list"),
+		is("state.ErrDiskFull", state.ErrDiskFull, "make room, then run the command again: nothing was half done"),
+		is("state.ErrNotFound", state.ErrNotFound, "look at what there is: postseal cert list, postseal lineage list, postseal listener list"),
 		is("state.ErrStale", state.ErrStale, "nothing was changed; run the command again to see what would change now"),
 	}
 }
@@ -84,6 +93,11 @@ func deskEntries() []entry {
 		as("desk.InUseError", inUse),
 		as("desk.ListenError", listenFailed),
 		is("keyring.ErrNoCertificate", keyring.ErrNoCertificate, "bind one: postseal cert enable ID --services SERVICE; see: postseal listener list"),
+		is("keyring.ErrUnknownListener", keyring.ErrUnknownListener, "see which listeners there are: postseal listener list"),
+		is("keyring.ErrUnknownLineage", keyring.ErrUnknownLineage, "bind one that is there: postseal cert enable LINEAGE --services SERVICE; see: postseal lineage list"),
+		is("keyring.ErrDefaultBinding", keyring.ErrDefaultBinding, "give the listener one default: postseal cert enable ID --services SERVICE --listener NAME"),
+		is("keyring.ErrUnusableMember", keyring.ErrUnusableMember, "put another certificate in its place: postseal cert enable ID --services SERVICE"),
+		as("keyring.SnapshotError", always[*keyring.SnapshotError]("what was served before is served on; put another certificate in its place: postseal cert enable ID --services SERVICE")),
 	}
 }
 
@@ -126,5 +140,3 @@ func systemEntries() []entry {
 		is("fs.ErrPermission", fs.ErrPermission, "run the command as the owner of the data directory, or mend the permissions"),
 	}
 }
-
-func keyEntries() []entry { return nil }
