@@ -51,9 +51,9 @@ func packageComments(h *house) (findings []string) {
 	return findings
 }
 
-// rank orders the rooms of internal: the direction of the data.
+// rank orders the rooms of internal, the direction of the data, and what stands on them all.
 func rank(room string) (int, bool) {
-	i := slices.Index([]string{"ground", "issue", "keep", "serve", "steer", "cmd"}, room)
+	i := slices.Index([]string{"ground", "issue", "keep", "serve", "steer", "cmd", "live"}, room)
 	return i, i >= 0
 }
 

@@ -8,33 +8,70 @@ import (
 )
 
 // noSleep keeps real time out of tests. In a bubble of testing/synctest sleeping is exact and costs nothing; outside
-// it, it is a bet on the machine. A function that is only called in a bubble says so in its comment: "runs in a bubble".
+// it, it is a bet on the machine. In a bubble is: what is written in a call of synctest.Test, or of a function of the
+// same package that calls it, or a function whose comment says that it "runs in a bubble".
 func noSleep(h *house) (findings []string) {
+	bubbles := map[string]bool{} // by directory and name: functions that call synctest.Test
+	h.eachTestFunc(func(f *goFile, fn *ast.FuncDecl) {
+		bubbles[f.dir()+" "+fn.Name.Name] = calls(fn, func(n ast.Node) bool { return isCall(n, "synctest", "Test") })
+	})
+	h.eachTestFunc(func(f *goFile, fn *ast.FuncDecl) {
+		if strings.Contains(strings.Join(strings.Fields(fn.Doc.Text()), " "), "runs in a bubble") && f.imports("testing/synctest") {
+			return
+		}
+		limits := map[ast.Node]bool{}
+		ast.Inspect(fn, func(n ast.Node) bool {
+			if isCall(n, "synctest", "Test") || bubbles[f.dir()+" "+called(n)] {
+				return false // what is in there sleeps well
+			}
+			if c, ok := n.(*ast.CommClause); ok && c.Comm != nil {
+				limits[c.Comm] = true
+			}
+			if isCall(n, "time", "Sleep") || isBareAfter(n) && !limits[n] {
+				findings = append(findings, h.at(n.Pos(), "sleeps in real time; wait for the event itself, or use synctest.Test"))
+			}
+			return true
+		})
+	})
+	return findings
+}
+
+// eachTestFunc calls f with every function that only tests run.
+func (h *house) eachTestFunc(do func(*goFile, *ast.FuncDecl)) {
 	for _, f := range h.goFiles {
 		if !f.isTest() && !strings.HasPrefix(f.path, "internal/peers/") {
 			continue
 		}
 		for _, d := range f.ast.Decls {
-			fn, ok := d.(*ast.FuncDecl)
-			if ok && strings.Contains(strings.Join(strings.Fields(fn.Doc.Text()), " "), "runs in a bubble") && f.imports("testing/synctest") {
-				continue
+			if fn, ok := d.(*ast.FuncDecl); ok && fn.Body != nil {
+				do(f, fn)
 			}
-			limits := map[ast.Node]bool{}
-			ast.Inspect(d, func(n ast.Node) bool {
-				if isCall(n, "synctest", "Test") {
-					return false // what is in there sleeps well
-				}
-				if c, ok := n.(*ast.CommClause); ok && c.Comm != nil {
-					limits[c.Comm] = true
-				}
-				if isCall(n, "time", "Sleep") || isBareAfter(n) && !limits[n] {
-					findings = append(findings, h.at(n.Pos(), "sleeps in real time; wait for the event itself, or use synctest.Test"))
-				}
-				return true
-			})
 		}
 	}
-	return findings
+}
+
+// calls reports whether something in fn is what is looked for.
+func calls(fn *ast.FuncDecl, wanted func(ast.Node) bool) (found bool) {
+	ast.Inspect(fn.Body, func(n ast.Node) bool {
+		found = found || wanted(n)
+		return !found
+	})
+	return found
+}
+
+// called is the bare name of the function or method that n calls; empty if n is no call.
+func called(n ast.Node) string {
+	call, ok := n.(*ast.CallExpr)
+	if !ok {
+		return ""
+	}
+	switch fun := call.Fun.(type) {
+	case *ast.Ident:
+		return fun.Name
+	case *ast.SelectorExpr:
+		return fun.Sel.Name
+	}
+	return ""
 }
 
 // isBareAfter finds the statement <-time.After(d): a sleep by another name. As a case of a select it is a limit.
@@ -49,11 +86,8 @@ func isBareAfter(n ast.Node) bool {
 
 // noSkip finds tests that may show nothing. What a test needs, `make deps` installs.
 func noSkip(h *house) (findings []string) {
-	for _, f := range h.goFiles {
-		if !f.isTest() && !strings.HasPrefix(f.path, "internal/peers/") {
-			continue
-		}
-		ast.Inspect(f.ast, func(n ast.Node) bool {
+	h.eachTestFunc(func(_ *goFile, fn *ast.FuncDecl) {
+		ast.Inspect(fn, func(n ast.Node) bool {
 			for _, receiver := range []string{"t", "b", "f", "tb"} {
 				if isCall(n, receiver, "Skip", "Skipf", "SkipNow") {
 					findings = append(findings, h.at(n.Pos(), "may skip; call peers.Need and add the program to the deps of the Makefile"))
@@ -61,28 +95,42 @@ func noSkip(h *house) (findings []string) {
 			}
 			return true
 		})
-	}
+	})
 	return findings
 }
 
-// fuzzSeeds wants f.Add in every fuzz target, or a corpus beside it: without seeds `go test` runs none of it.
+// fuzzSeeds wants f.Add in every fuzz target, in it or in a function that it hands f to, or a corpus beside it: without
+// seeds `go test` runs none of it.
 func fuzzSeeds(h *house) (findings []string) {
-	for _, f := range h.goFiles {
-		for _, d := range f.ast.Decls {
-			fn, ok := d.(*ast.FuncDecl)
-			if !ok || !f.isTest() || !strings.HasPrefix(fn.Name.Name, "Fuzz") || len(fn.Type.Params.List) != 1 || len(fn.Type.Params.List[0].Names) != 1 {
-				continue
-			}
-			seeded := false
-			ast.Inspect(fn.Body, func(n ast.Node) bool {
-				seeded = seeded || isCall(n, fn.Type.Params.List[0].Names[0].Name, "Add")
-				return !seeded
-			})
-			corpus := path.Join(f.dir(), "testdata/fuzz", fn.Name.Name) + "/"
-			if !seeded && !slices.ContainsFunc(h.texts, func(t textFile) bool { return strings.HasPrefix(t.path, corpus) }) {
-				findings = append(findings, h.at(fn.Pos(), "%s has no seed; call f.Add or put a corpus into %s", fn.Name.Name, corpus))
-			}
+	adds := map[string]bool{} // by directory and name: functions that seed the *testing.F they are given
+	h.eachTestFunc(func(f *goFile, fn *ast.FuncDecl) {
+		if name := fuzzParameter(fn); name != "" {
+			adds[f.dir()+" "+fn.Name.Name] = calls(fn, func(n ast.Node) bool { return isCall(n, name, "Add") })
+		}
+	})
+	h.eachTestFunc(func(f *goFile, fn *ast.FuncDecl) {
+		if !strings.HasPrefix(fn.Name.Name, "Fuzz") || fuzzParameter(fn) == "" || adds[f.dir()+" "+fn.Name.Name] {
+			return
+		}
+		seeded := calls(fn, func(n ast.Node) bool { return adds[f.dir()+" "+called(n)] })
+		corpus := path.Join(f.dir(), "testdata/fuzz", fn.Name.Name) + "/"
+		if !seeded && !slices.ContainsFunc(h.texts, func(t textFile) bool { return strings.HasPrefix(t.path, corpus) }) {
+			findings = append(findings, h.at(fn.Pos(), "%s has no seed; call f.Add or put a corpus into %s", fn.Name.Name, corpus))
+		}
+	})
+	return findings
+}
+
+// fuzzParameter is the name of fn's parameter of type *testing.F; empty if it has none.
+func fuzzParameter(fn *ast.FuncDecl) string {
+	for _, p := range fn.Type.Params.List {
+		star, ok := p.Type.(*ast.StarExpr)
+		if !ok || len(p.Names) == 0 {
+			continue
+		}
+		if sel, ok := star.X.(*ast.SelectorExpr); ok && sel.Sel.Name == "F" {
+			return p.Names[0].Name
 		}
 	}
-	return findings
+	return ""
 }

@@ -9,7 +9,8 @@ import (
 )
 
 var (
-	rfcCited = regexp.MustCompile(`(?:^|[^.\w])RFCs?( ?)(\d{3,5})\b`) // not time.RFC3339
+	rfcCited = regexp.MustCompile(`\bRFCs? (\d{3,5})\b`)
+	rfcGlued = regexp.MustCompile(`(?:^|[^.\w])RFCs?\d{3,5}\b`) // not time.RFC3339
 	rfcLine  = regexp.MustCompile(`^(\d{3,5})  (code|docs)  (\S.*)$`)
 )
 
@@ -43,15 +44,17 @@ func rfcIndex(h *house) (findings []string) {
 	for _, f := range h.goFiles {
 		eachLine(string(f.src), func(number int, line string) {
 			for _, m := range rfcCited.FindAllStringSubmatch(line, -1) {
-				cited[m[2]] = true
-				if m[1] == "" {
-					findings = append(findings, fmt.Sprintf(`%s:%d: write "RFC %s", with a space, so that it can be searched`, f.path, number, m[2]))
-				}
-				if listed[m[2]].line == 0 {
-					findings = append(findings, fmt.Sprintf("%s:%d: cites RFC %s; add it to %s", f.path, number, m[2], index))
+				cited[m[1]] = true
+				if listed[m[1]].line == 0 {
+					findings = append(findings, fmt.Sprintf("%s:%d: cites RFC %s; add it to %s", f.path, number, m[1], index))
 				}
 			}
 		})
+		for _, c := range f.ast.Comments { // in code it may be a word of a protocol or a program
+			if m := rfcGlued.FindString(c.Text()); m != "" {
+				findings = append(findings, h.at(c.Pos(), "write %q with a space, so that it can be searched", m))
+			}
+		}
 	}
 	for number, e := range listed {
 		if !cited[number] && e.mark == "code" {

@@ -196,9 +196,9 @@ func (p *ports) serve(ctx context.Context, name string, ln net.Listener, counter
 func (p *ports) handler(k listener.Kind) (front.Handler, string) {
 	switch k.Protocol {
 	case "imap":
-		return front.IMAP(front.Options{Backend: p.backend(trial.IMAP)}), "* BYE [UNAVAILABLE] too many connections"
+		return front.IMAP(front.Options{Backend: p.backend(trial.IMAP)}), front.IMAPRefusal
 	case "pop3":
-		return front.POP3(front.Options{Backend: p.backend(trial.POP3)}), "-ERR [SYS/TEMP] too many connections"
+		return front.POP3(front.Options{Backend: p.backend(trial.POP3)}), front.POP3Refusal
 	}
 	o := relay.Options{Role: relay.Submission, Host: p.host, Backend: p.backend(trial.Submission), Capabilities: p.offers[trial.Submission], Limits: p.messages}
 	if k.Name == listener.SMTP {

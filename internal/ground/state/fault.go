@@ -41,10 +41,10 @@ var (
 func named(err error) error {
 	var name error
 	if e := (*sqlite.Error)(nil); errors.As(err, &e) {
-		switch e.Code() & 0xff { // the low byte is the primary code
-		case lib.SQLITE_FULL:
+		switch primary := e.Code() & 0xff; {
+		case primary == lib.SQLITE_FULL, e.Code() == lib.SQLITE_IOERR_SHMSIZE: // the second: no room for the -shm
 			name = ErrDiskFull
-		case lib.SQLITE_CORRUPT, lib.SQLITE_NOTADB:
+		case primary == lib.SQLITE_CORRUPT, primary == lib.SQLITE_NOTADB:
 			name = ErrCorrupt
 		}
 	} else if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {

@@ -17,7 +17,7 @@ func TestDirectoryInUse(t *testing.T) {
 	t.Run("by a server: refused at once", func(t *testing.T) {
 		t.Parallel()
 		dir := t.TempDir()
-		p := start(t, t.Context(), "serve", dir)
+		p := start(t, "serve", dir)
 		p.line(t)
 		begun := time.Now()
 		_, err := Open(t.Context(), Options{Dir: dir})
@@ -37,7 +37,7 @@ func TestDirectoryInUse(t *testing.T) {
 	t.Run("by a command: waits for its end", func(t *testing.T) {
 		t.Parallel()
 		dir := t.TempDir()
-		p := start(t, t.Context(), "command", dir)
+		p := start(t, "command", dir)
 		p.line(t)
 		if _, err := Open(shortly(t), Options{Dir: dir}); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v, want %v", err, context.DeadlineExceeded)

@@ -83,10 +83,10 @@ type process struct {
 	lines *bufio.Scanner
 }
 
-// start runs this test binary in a role. It is killed when ctx ends or the test is over.
-func start(t *testing.T, ctx context.Context, role, dir string) *process {
+// start runs this test binary in a role. It is killed when the test is over.
+func start(t *testing.T, role, dir string) *process {
 	t.Helper()
-	cmd := exec.CommandContext(ctx, os.Args[0])
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
 	cmd.Env = append(os.Environ(), childRole+"="+role, childDir+"="+dir)
 	cmd.Stderr = t.Output()
 	stdin, err := cmd.StdinPipe()

@@ -139,6 +139,10 @@ func directory(dir, path string, create bool) error {
 		// Also for root: files of root in another user's directory would lock that user out.
 		return fmt.Errorf("opening the data directory %s: %w: it is owned by uid %d, we run as uid %d", dir, ErrNotOurs, owner, me)
 	}
+	if mode := info.Mode().Perm(); mode&0o022 != 0 {
+		// Whoever may write here may put another database in the place of ours.
+		return fmt.Errorf("opening the data directory: %w: %s: others may write to it (mode %04o)", ErrDirectory, dir, mode)
+	}
 	if err := syscall.Access(dir, 0x2|0x1); err != nil {
 		return fmt.Errorf("opening the data directory: %w: %s: %w", ErrDirectory, dir, err)
 	}

@@ -21,6 +21,7 @@
 package keyring
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
 	"log/slog"
@@ -118,8 +119,13 @@ func (r *Ring) InternalLeaves() [][]byte {
 	return leaves
 }
 
-// logChanges tells which default bindings serve something else than before.
+// logChanges tells which default bindings serve something else than before. At the start everything is new, which
+// the caller announces better: that is for debugging only.
 func (r *Ring) logChanges(old, now *snapshot) {
+	level := slog.LevelInfo
+	if old.seq < 0 {
+		level = slog.LevelDebug
+	}
 	names := make([]string, 0, len(now.ports))
 	for name := range now.ports {
 		names = append(names, name)
@@ -130,11 +136,11 @@ func (r *Ring) logChanges(old, now *snapshot) {
 		switch {
 		case len(p.candidates) == 0:
 			if before != nil && len(before.candidates) > 0 {
-				r.log.Info("no certificate in force", "listener", name, "seq", now.seq)
+				r.log.Log(context.Background(), level, "no certificate in force", "listener", name, "seq", now.seq)
 			}
 		case before == nil || len(before.candidates) == 0 || before.standard.digest != p.standard.digest:
 			gen := p.standard.generation
-			r.log.Info("certificate in force", "listener", name, "lineage", gen.lineage,
+			r.log.Log(context.Background(), level, "certificate in force", "listener", name, "lineage", gen.lineage,
 				"generation", gen.number, "thumbprint", gen.members[0].facts.Thumbprint, "seq", now.seq)
 		}
 	}

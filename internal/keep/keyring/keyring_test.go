@@ -116,7 +116,7 @@ func TestServed(t *testing.T) {
 func TestLogTellsWhatCameIntoForce(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	r := New(Options{Log: slog.New(slog.NewTextHandler(&out, nil))})
+	r := New(Options{Log: slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	in := Input{Listeners: []Listener{{Name: "imaps", Bindings: defaultOf("mail")}}, Lineages: []Lineage{newPair(t, "mail", 1, "mail.example.com")}}
 	mustSwap(t, r, in)
 	mustSwap(t, r, in)

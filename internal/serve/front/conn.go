@@ -117,8 +117,7 @@ func (c *Conn) Budget() time.Time {
 func (c *Conn) Reply(line string) {
 	c.out = append(appendClean(c.out, []byte(line)), "\r\n"...)
 	if len(c.out) >= 4<<10 {
-		// An error stays in broken and meets the next read.
-		_ = c.Flush()
+		c.Flush() // an error stays in broken and meets the next read
 	}
 }
 

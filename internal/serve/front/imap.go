@@ -206,7 +206,7 @@ func (s *imapSession) carry(ctx context.Context, tag string, k *credentials) boo
 	if err := s.Flush(); err != nil {
 		return false
 	}
-	got, err := s.options.logIn(ctx, s.Conn, func(ctx context.Context, b Backend, d *dialogue) (answer, error) {
+	got, err := s.options.logIn(ctx, s.Conn, k.user, func(ctx context.Context, b Backend, d *dialogue) (answer, error) {
 		return imapLogin(ctx, b, d, imapCredentials{tag: tag, credentials: k})
 	})
 	k.wipe()

@@ -127,6 +127,8 @@ func (s *serving) admit(ctx context.Context, raw net.Conn) {
 	s.mu.Unlock()
 	s.Counters.Sessions.Add(1)
 	s.Counters.Current.Add(1)
+	// Silent from the start: in a flood, connections come faster than their sessions begin.
+	c.slot.waits()
 	s.wg.Go(func() { s.session(ctx, c) })
 }
 

@@ -76,9 +76,9 @@ type answer struct {
 // carry logs in on a connection that has just been dialled.
 type carry func(ctx context.Context, b Backend, d *dialogue) (answer, error)
 
-// logIn dials the back end and lets do log in there. An error means that nobody could say yes or no; it is
-// logged here, since the client must not see what it says.
-func (o Options) logIn(ctx context.Context, c *Conn, do carry) (answer, error) {
+// logIn dials the back end and lets do log user in there. An error means that nobody could say yes or no; it
+// is logged here, since the client must not see what it says.
+func (o Options) logIn(ctx context.Context, c *Conn, user []byte, do carry) (answer, error) {
 	until := time.Now().Add(c.Limits().Backend)
 	if budget := c.Budget(); !budget.IsZero() && budget.Before(until) {
 		until = budget
@@ -88,7 +88,11 @@ func (o Options) logIn(ctx context.Context, c *Conn, do carry) (answer, error) {
 	got, b, err := o.attempt(ctx, do)
 	if err != nil {
 		c.Counters().BackendFailures.Add(1)
-		c.log.WarnContext(ctx, "no login: the back end cannot answer", "backend", b.Address, "err", err)
+		level := slog.LevelWarn
+		if errors.Is(err, ErrNoBackend) {
+			level = slog.LevelInfo // as configured; strangers who try shall not fill the log with warnings
+		}
+		c.log.Log(ctx, level, "no login: the back end cannot answer", "backend", b.Address, "err", err)
 		return answer{}, err
 	}
 	if got.conn == nil {
@@ -97,7 +101,8 @@ func (o Options) logIn(ctx context.Context, c *Conn, do carry) (answer, error) {
 		return got, nil
 	}
 	c.Counters().Logins.Add(1)
-	c.log.InfoContext(ctx, "logged in", "backend", b.Address)
+	// Only now the name is logged: in a refused login it may be a password in the wrong field.
+	c.log.InfoContext(ctx, "logged in", "backend", b.Address, "user", string(user))
 	return got, nil
 }
 

@@ -222,7 +222,7 @@ func (s *pop3Session) carry(ctx context.Context, k *credentials) bool {
 	if err := s.Flush(); err != nil {
 		return false
 	}
-	got, err := s.options.logIn(ctx, s.Conn, func(ctx context.Context, b Backend, d *dialogue) (answer, error) {
+	got, err := s.options.logIn(ctx, s.Conn, k.user, func(ctx context.Context, b Backend, d *dialogue) (answer, error) {
 		return pop3Login(ctx, b, d, k)
 	})
 	k.wipe()

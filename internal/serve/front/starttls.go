@@ -55,7 +55,9 @@ func (c *Conn) handshake(ctx context.Context) error {
 	}
 	if err != nil {
 		c.broken = fmt.Errorf("making the TLS handshake: %w", err) // not a word in clear from now on
-		c.Counters().HandshakeFailures.Add(1)
+		if c.sentAway() == nil {
+			c.Counters().HandshakeFailures.Add(1)
+		}
 		c.log.DebugContext(ctx, "TLS handshake", "err", err)
 		return c.broken
 	}

@@ -6,6 +6,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -346,6 +347,33 @@ func TestPanicEndsOneSession(t *testing.T) {
 		}
 		if !strings.Contains(f.log.String(), "as asked") || !strings.Contains(f.log.String(), "time_test.go") {
 			t.Errorf("the log has no stack: %s", f.log)
+		}
+	})
+}
+
+// tired is a listener that is out of files for a while.
+type tired struct {
+	*pipes
+	left int
+}
+
+func (l *tired) Accept() (net.Conn, error) {
+	if l.left--; l.left >= 0 {
+		return nil, &net.OpError{Op: "accept", Err: syscall.EMFILE}
+	}
+	return l.pipes.Accept()
+}
+
+// TestOutOfFiles: the listener waits a little longer each time, and is there again afterwards.
+func TestOutOfFiles(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ln := newPipes()
+		began := time.Now()
+		serve(t, &Listener{Name: "imap", Handle: IMAP(Options{})}, &tired{ln, 10})
+		newClient(t, pump(ln.dial(""))).expect(`^\* OK `)
+		// 5, 10, 20, 40, 80, 160, 320 and 640 milliseconds, then a second twice.
+		if got, want := time.Since(began), 3275*time.Millisecond; got != want {
+			t.Errorf("accepted after %v, want %v", got, want)
 		}
 	})
 }

@@ -138,6 +138,7 @@ func (w Web) guarded() http.Handler {
 // redirect sends to the same name and path at port over HTTPS.
 func redirect(port uint16) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Connection", "close") // there is nothing more to ask here
 		// Host is the client's own word, sent back to it alone; but only a name or an address, or it could be
 		// made to point elsewhere ("me@other").
 		host := (&url.URL{Host: r.Host}).Hostname()
@@ -153,7 +154,6 @@ func redirect(port uint16) http.Handler {
 			host += ":" + strconv.Itoa(int(port))
 		}
 		target := url.URL{Scheme: "https", Host: host, Path: r.URL.Path, RawPath: r.URL.RawPath, RawQuery: r.URL.RawQuery}
-		w.Header().Set("Connection", "close")
 		// 308 keeps the method: what was posted in clear is posted again, in TLS.
 		http.Redirect(w, r, target.String(), http.StatusPermanentRedirect)
 	})

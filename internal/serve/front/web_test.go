@@ -209,3 +209,30 @@ func TestWebLimits(t *testing.T) {
 		synctest.Wait()
 	})
 }
+
+// TestWebConnectionEndsAfterAnHour: however busy it is.
+func TestWebConnectionEndsAfterAnHour(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ln := newPipes()
+		run := func(ctx context.Context, ln net.Listener, w Web) error { return w.serve(ctx, ln) }
+		web(t, run, Web{Name: "http", Handler: http.NotFoundHandler()}, ln)
+		began := time.Now()
+		c := newClient(t, ln.dial(""))
+		for {
+			c.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+			answer, err := http.ReadResponse(c.r, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			io.Copy(io.Discard, answer.Body)
+			if answer.Close {
+				break
+			}
+			time.Sleep(50 * time.Second)
+		}
+		if got := time.Since(began); got < time.Hour || got > time.Hour+time.Minute {
+			t.Errorf("closed after %v, want an hour", got)
+		}
+		c.expectEnd()
+	})
+}

@@ -1,7 +1,11 @@
 package relay
 
 import (
+	"bufio"
+	"io"
+	"net"
 	"strings"
+	"syscall"
 	"testing"
 
 	"postseal/internal/serve/front"
@@ -123,23 +127,52 @@ func TestARefusedMessageEndsALogin(t *testing.T) {
 	c.closed()
 }
 
+// stopping is a connection that takes no more after a while.
+type stopping struct {
+	net.Conn
+	left int // octets
+}
+
+func (s *stopping) Write(p []byte) (int, error) {
+	if s.left -= len(p); s.left < 0 {
+		return 0, syscall.EPIPE
+	}
+	return s.Conn.Write(p)
+}
+
 func TestBackEndThatStopsTakingAMessage(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct{ name, say, want string }{
 		{"without a word", "", "451 4.4.2"},
 		{"with a reason", "552 5.3.4 enough\r\n", "552 5.3.4 enough"},
+		{"with a goodbye", "421 4.3.2 restarting\r\n", "421 4.3.2 restarting"},
+		{"with praise", "250 2.0.0 thank you\r\n", "451 4.4.2"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			f := newQuitter(t, tc.say)
-			w := newWorld(t, Receive, f)
-			c := w.secure(t)
-			c.do("MAIL FROM:<a@b>", "250")
-			c.do("RCPT TO:<c@d>", "250")
-			c.do("DATA", "354")
-			c.send("Subject: x\r\n\r\n" + strings.Repeat(strings.Repeat("x", 998)+"\r\n", 20000) + ".\r\n")
-			c.expect(tc.want)
-			c.do("NOOP", "250")
+			back := func(conn net.Conn) {
+				r := bufio.NewReader(conn)
+				for _, reply := range []string{"250 OK", "250 OK", "354 go on"} {
+					if _, err := r.ReadString('\n'); err != nil {
+						return
+					}
+					io.WriteString(conn, reply+"\r\n")
+				}
+				go io.WriteString(conn, tc.say)
+				io.Copy(io.Discard, r)
+			}
+			inBubble(t, back, func(c *client) {
+				c.do("EHLO x", "250")
+				c.do("MAIL FROM:<a@b>", "250")
+				c.do("RCPT TO:<c@d>", "250")
+				c.do("DATA", "354")
+				c.send("Subject: x\r\n\r\n" + strings.Repeat(strings.Repeat("x", 998)+"\r\n", 200) + ".\r\n")
+				if got := c.expect(tc.want); strings.HasPrefix(got, "421") {
+					c.closed()
+				} else {
+					c.do("NOOP", "250")
+				}
+			}, func(conn net.Conn) net.Conn { return &stopping{conn, 50 << 10} })
 		})
 	}
 }

@@ -32,8 +32,8 @@ func (p *pipes) Close() error   { close(p.closed); return nil }
 func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
 
 // inBubble runs a session of the Receive role over a pipe. back, if any, is the back end's side of a connection that
-// the session has already, because a bubble has no real sockets to dial.
-func inBubble(t *testing.T, back func(net.Conn), talk func(*client)) {
+// the session has already, because a bubble has no real sockets to dial; fault may change ours.
+func inBubble(t *testing.T, back func(net.Conn), talk func(*client), fault ...func(net.Conn) net.Conn) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		opts := Options{Role: Receive}.withDefaults()
@@ -41,6 +41,9 @@ func inBubble(t *testing.T, back func(net.Conn), talk func(*client)) {
 		if back != nil {
 			ours, theirs := net.Pipe()
 			go back(theirs)
+			for _, f := range fault {
+				ours = f(ours)
+			}
 			behind = &backend{}
 			behind.use(ours)
 		}

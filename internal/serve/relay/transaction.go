@@ -96,7 +96,7 @@ func (s *session) mailToBackend(ctx context.Context, line string) (reply, bool) 
 			continue
 		}
 		s.backendLost(ctx, "MAIL", err)
-		if !reused || s.authed {
+		if !reused {
 			s.closing("4.4.2", "connection to the mail server lost")
 			return reply{}, false
 		}

@@ -58,7 +58,7 @@ type Options struct {
 	Address  string       // the account; empty means DefaultAddress
 	Password keys.Secret  // as from Password; never empty
 	TLS      *tls.Config  // what every listener serves; never nil, copied by New
-	Host     string       // the name in greetings; empty means HostName("")
+	Host     string       // the name in greetings; empty means mail.example.test
 	Log      *slog.Logger // nil means no log
 }
 
@@ -91,7 +91,7 @@ func New(opts Options) (*Mailbox, error) {
 	return &Mailbox{
 		account:   acct,
 		tls:       opts.TLS.Clone(),
-		host:      cmp.Or(opts.Host, HostName("")),
+		host:      cmp.Or(opts.Host, "mail.example.test"),
 		log:       log,
 		store:     newStore(defaultLimits),
 		listeners: make(map[string]*listener),

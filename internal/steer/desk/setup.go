@@ -114,29 +114,6 @@ func newPlan(o SetupOptions) (*plan, error) {
 	return p, p.at.Check()
 }
 
-// HostLabel makes a host label of a machine's name: its first label, in lower case, with only letters,
-// digits and inner hyphens; "mail" if nothing is left.
-func HostLabel(machine string) string {
-	first, _, _ := strings.Cut(strings.ToLower(machine), ".")
-	label := strings.Map(func(r rune) rune {
-		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '-' {
-			return r
-		}
-		return -1
-	}, first)
-	if len(label) > 63 {
-		label = label[:63]
-	}
-	if label = strings.Trim(label, "-"); label == "" {
-		return "mail"
-	}
-	// A cleaned name may look like an A-label without being one.
-	if _, err := x509cert.ParseDomain(label + ".test"); err != nil {
-		return "mail"
-	}
-	return label
-}
-
 // checkText accepts a text for people: valid UTF-8 without control characters, 1 to max runes.
 func checkText(name, value string, max int) error {
 	switch n := utf8.RuneCountInString(value); {

@@ -64,7 +64,7 @@ func stateEntries() []entry {
 		is("state.ErrCorrupt", state.ErrCorrupt, "nothing was changed; keep the directory as it is, and put a copy of postseal.db from DIR/backups or from your own backup in its place"),
 		is("state.ErrNewer", state.ErrNewer, "nothing was changed; run the newer release of postseal that wrote it, or restore the copy in DIR/backups that was made before its migration"),
 		is("state.ErrNotOurs", state.ErrNotOurs, "run the command as the user that owns the directory (sudo -u USER postseal …), or give the directory to this user with chown"),
-		is("state.ErrDirectory", state.ErrDirectory, "name a directory that this user may write to with --data DIR, or mend the permissions of this one"),
+		is("state.ErrDirectory", state.ErrDirectory, "name a directory that this user, and nobody else, may write to with --data DIR, or mend the permissions of this one: chmod 700 DIR"),
 		is("state.ErrOutcomeUnknown", state.ErrOutcomeUnknown, "look before you try again: postseal status, postseal cert list"),
 		is("state.ErrDiskFull", state.ErrDiskFull, "make room, then run the command again: nothing was half done"),
 		is("state.ErrNotFound", state.ErrNotFound, "look at what there is: postseal cert list, postseal lineage list, postseal listener list"),

@@ -1,15 +1,15 @@
-package trial
+package desk
 
 import "strings"
 
-// maxLabel is the length of a DNS label, RFC 1035 section 2.3.4, in octets.
+// maxLabel is the length of a DNS label in octets, RFC 1035 section 2.3.4.
 const maxLabel = 63
 
-// HostName is the trial server's name for a machine that calls itself hostname: its first label, cleaned, in
-// example.test. Cleaned means lower case, letters, digits and inner hyphens only; "mail" if nothing is left.
-// So "My_Host.corp.example" becomes "myhost.example.test".
-func HostName(hostname string) string {
-	first, _, _ := strings.Cut(hostname, ".")
+// HostLabel makes the first label of a server's name of what the machine calls itself: its first label, cleaned:
+// lower case, only letters, digits and inner hyphens; "mail" if nothing is left. So "My_Host.corp.example" gives
+// "myhost".
+func HostLabel(machine string) string {
+	first, _, _ := strings.Cut(machine, ".")
 	label := strings.Map(func(r rune) rune {
 		switch {
 		case r >= 'A' && r <= 'Z':
@@ -27,7 +27,7 @@ func HostName(hostname string) string {
 	}
 	label = strings.TrimRight(label[:min(len(label), maxLabel)], "-")
 	if label == "" {
-		label = "mail"
+		return "mail"
 	}
-	return label + ".example.test"
+	return label
 }
