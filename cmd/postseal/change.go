@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -49,17 +50,23 @@ func (a *app) carryOut(ctx context.Context, client *admin.Client, act string, re
 		return err
 	}
 	if change.Undo != "" {
-		fmt.Fprintf(a.err, "postseal: undo: %s%s\n", change.Undo, a.dataFlag())
+		// Each command of the line finds the same organisation.
+		where := a.whereFlags()
+		fmt.Fprintf(a.err, "postseal: undo: %s%s\n", strings.ReplaceAll(change.Undo, " && ", where+" && "), where)
 	}
 	return nil
 }
 
-// dataFlag is what the undo command needs to find the same organisation.
-func (a *app) dataFlag() string {
-	if os.Getenv("POSTSEAL_DATA") != "" {
-		return ""
+// whereFlags are the global flags without which another command would not find the same organisation.
+func (a *app) whereFlags() string {
+	var flags string
+	if a.dataGiven {
+		flags += " --data " + shellQuote(a.data)
 	}
-	return " --data " + a.data
+	if a.sealing != filepath.Join(a.data, "sealing-key") {
+		flags += " --sealing-key " + shellQuote(a.sealing)
+	}
+	return flags
 }
 
 // ask shows what would change and asks on a terminal; elsewhere it refuses.
@@ -111,7 +118,8 @@ func writeMoves(w io.Writer, c *desk.Change) {
 		if m.Role == "name" {
 			by = " (by name)"
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s -> %s%s\n", port, m.Listener, describe(m.From), describe(m.To), by)
+		same := m.From != nil && m.From.Lineage == m.To.Lineage // then only the number tells them apart
+		fmt.Fprintf(table, "%s\t%s\t%s -> %s%s\n", port, m.Listener, describe(m.From, same), describe(m.To, same), by)
 	}
 	table.Flush() // the writer below reports its own faults
 	for _, r := range c.Removed {
@@ -119,14 +127,19 @@ func writeMoves(w io.Writer, c *desk.Change) {
 	}
 }
 
-func describe(h *desk.Held) string {
+// describe prints a certificate of a table of moves, with the number of its generation if asked.
+func describe(h *desk.Held, numbered bool) string {
 	if h == nil {
 		return "nothing"
 	}
-	if h.NotAfter.IsZero() {
-		return fmt.Sprintf("%q", h.Name)
+	text := fmt.Sprintf("%q", h.Name)
+	if numbered {
+		text += fmt.Sprintf(" generation %d", h.Generation)
 	}
-	return fmt.Sprintf("%q (%s)", h.Name, daysLeft(h.NotAfter))
+	if h.NotAfter.IsZero() {
+		return text
+	}
+	return fmt.Sprintf("%s (%s)", text, daysLeft(h.NotAfter))
 }
 
 // daysLeft says how long until t, in words.

@@ -41,7 +41,7 @@ func (a *app) lineageCommand() *cobra.Command {
 			return a.printLineage(v)
 		},
 	}
-	return noun("lineage", "Lineages: certificates that follow one another", list, show)
+	return noun("lineage", "Lineages: certificates that follow one another", list, show, a.lineageSetCommand())
 }
 
 func services(v desk.LineageView) string {

@@ -34,7 +34,7 @@ type app struct {
 	streams
 	data, sealing, config, server string
 	json, yes, dryRun, verbose    bool
-	configGiven                   bool
+	configGiven, dataGiven        bool // named by a flag
 }
 
 // attention asks for exit status 3, without a word: the output has said it.
@@ -125,6 +125,7 @@ func (a *app) root() *cobra.Command {
 
 // globals fills in the defaults of the global flags.
 func (a *app) globals(cmd *cobra.Command) error {
+	a.dataGiven = a.data != ""
 	if a.data == "" {
 		a.data = os.Getenv("POSTSEAL_DATA")
 	}

@@ -14,7 +14,7 @@ type Lineage struct {
 	Name         string // unique in the organisation
 	ServerID     string // the server that uses it; empty for the whole organisation
 	FriendlyName string
-	Origin       string // OriginSetup or OriginNew
+	Origin       string // OriginSetup, OriginNew, OriginRequest or OriginImport
 	Activation   string // "auto" or "approve"
 	KeyAtRenewal string // "new" or "keep"
 	Exportable   bool
@@ -24,15 +24,26 @@ type Lineage struct {
 
 // Where a lineage comes from.
 const (
-	OriginSetup = "setup" // one of the three defaults
-	OriginNew   = "new"   // made later, self-signed
+	OriginSetup   = "setup"   // one of the three defaults
+	OriginNew     = "new"     // made later, self-signed
+	OriginRequest = "request" // asked of an authority by hand
+	OriginImport  = "import"  // taken from files
+)
+
+// States of a generation.
+const (
+	StateNext     = "next"     // waits to be activated
+	StateCurrent  = "current"  // in force
+	StatePrevious = "previous" // in force before; kept to its own end, so that one can go back
+	StateRetired  = "retired"  // kept for the record
+	StatePending  = "pending"  // a request without its answer
 )
 
 // Generation is one step of a lineage.
 type Generation struct {
 	ID          string
 	Number      int
-	State       string // "next", "current", "previous", "retired" or "pending"
+	State       string // StateNext, StateCurrent, StatePrevious, StateRetired or StatePending
 	CreatedAt   time.Time
 	ActivatedAt time.Time // zero: never
 	Members     []Member  // ECDSA before RSA
@@ -41,8 +52,9 @@ type Generation struct {
 // Member is one certificate of a generation.
 type Member struct {
 	Algorithm   string // of its key: "ECDSA", "Ed25519" or "RSA"
-	Thumbprint  string
-	Certificate []byte // DER
+	Thumbprint  string // of the certificate; of the request while it is pending
+	Certificate []byte // DER; nil while pending
+	Request     []byte // PKCS#10 DER; nil when none was made
 	Chain       []byte // DER of the issuers, one after the other
 	SecretID    string // its sealed private key; empty when we hold none
 }
@@ -50,7 +62,7 @@ type Member struct {
 // Current returns the generation in force.
 func (l Lineage) Current() (Generation, bool) {
 	for _, g := range l.Generations {
-		if g.State == "current" {
+		if g.State == StateCurrent {
 			return g, true
 		}
 	}
@@ -75,14 +87,14 @@ func (tx *Tx) addGeneration(l Lineage, g Generation) error {
 	if n := len(g.Members); n < 1 || n > 2 {
 		return fmt.Errorf("storing generation %d of %s: %d members, want one or two", g.Number, l.Name, n)
 	}
-	activated := sql.NullInt64{Int64: micro(tx.now), Valid: g.State == "current"}
+	activated := sql.NullInt64{Int64: micro(tx.now), Valid: g.State == StateCurrent}
 	if err := tx.exec(`INSERT INTO generation (id, lineage_id, number, state, created_at, activated_at) VALUES ($1, $2, $3, $4, $5, $6)`,
 		g.ID, l.ID, g.Number, g.State, micro(tx.now), activated); err != nil {
 		return fmt.Errorf("storing generation %d of %s: %w", g.Number, l.Name, err)
 	}
 	for _, m := range g.Members {
-		if err := tx.exec(`INSERT INTO member (generation_id, algorithm, thumbprint, certificate, chain, secret_id) VALUES ($1, $2, $3, $4, $5, $6)`,
-			g.ID, m.Algorithm, m.Thumbprint, m.Certificate, m.Chain, nullable(m.SecretID)); err != nil {
+		if err := tx.exec(`INSERT INTO member (generation_id, algorithm, thumbprint, certificate, chain, request, secret_id) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+			g.ID, m.Algorithm, m.Thumbprint, m.Certificate, m.Chain, m.Request, nullable(m.SecretID)); err != nil {
 			return fmt.Errorf("storing certificate %s of %s: %w", m.Thumbprint, l.Name, err)
 		}
 	}
@@ -109,14 +121,14 @@ func (tx *Tx) Lineages() ([]Lineage, error) {
 		g       Generation
 		m       Member
 	}
-	rows, err := collect(tx, `SELECT g.lineage_id, g.id, g.number, g.state, g.created_at, g.activated_at, m.algorithm, m.thumbprint, m.certificate, m.chain, m.secret_id
+	rows, err := collect(tx, `SELECT g.lineage_id, g.id, g.number, g.state, g.created_at, g.activated_at, m.algorithm, m.thumbprint, m.certificate, m.chain, m.request, m.secret_id
 		FROM generation g JOIN member m ON m.generation_id = g.id ORDER BY g.lineage_id, g.number DESC, m.algorithm`,
 		func(scan func(...any) error) (row, error) {
 			var r row
 			var created int64
 			var activated sql.NullInt64
 			var secret sql.NullString
-			err := scan(&r.lineage, &r.g.ID, &r.g.Number, &r.g.State, &created, &activated, &r.m.Algorithm, &r.m.Thumbprint, &r.m.Certificate, &r.m.Chain, &secret)
+			err := scan(&r.lineage, &r.g.ID, &r.g.Number, &r.g.State, &created, &activated, &r.m.Algorithm, &r.m.Thumbprint, &r.m.Certificate, &r.m.Chain, &r.m.Request, &secret)
 			r.g.CreatedAt, r.m.SecretID = fromMicro(created), secret.String
 			if activated.Valid {
 				r.g.ActivatedAt = fromMicro(activated.Int64)

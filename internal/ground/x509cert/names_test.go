@@ -95,7 +95,7 @@ func TestParseDomain(t *testing.T) {
 		{in: "xn--abc-.xn--", reason: ReasonHyphen},
 		{in: "a\u202eb.com", reason: ReasonIDN},
 		{in: "＊.example.com", reason: ReasonIDN},
-		{in: "אa.com", reason: ReasonIDN}, // mixes directions
+		{in: "אa.com", reason: ReasonIDN},          // mixes directions
 		{in: "xn--4dbrk0ce.1a", reason: ReasonIDN}, // no digit may begin a label beside Hebrew
 		{in: "예시－.한국", reason: ReasonIDN},
 		{in: "localhost", reason: ReasonSingleLabel},
@@ -213,9 +213,9 @@ func TestUnicode(t *testing.T) {
 	for in, want := range map[Domain]string{
 		"xn--vv4b11d.xn--3e0b707e":   "예시.한국",
 		"*.xn--vv4b11d.xn--3e0b707e": "*.예시.한국",
-		"mail.example.com":            "mail.example.com",
-		"xn--0.example.com":           "xn--0.example.com",
-		"":                            "",
+		"mail.example.com":           "mail.example.com",
+		"xn--0.example.com":          "xn--0.example.com",
+		"":                           "",
 	} {
 		if got := in.Unicode(); got != want {
 			t.Errorf("%q: got %q, want %q", in, got, want)

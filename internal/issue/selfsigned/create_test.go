@@ -2,6 +2,7 @@ package selfsigned
 
 import (
 	"bytes"
+	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -210,7 +211,7 @@ func TestLife(t *testing.T) {
 	}{
 		"five years by default":   {Options{}, 1826},
 		"five years":              {Options{Years: 5}, 1826},
-		"ten years":               {Options{Years: 10}, 3652},
+		"ten years":               {Options{Years: 10}, 3653}, // 29 February of 2028, 2032 and 2036
 		"a year from 29 February": {Options{Years: 1, NotBefore: leap}, 366},
 		"a day":                   {Options{Days: 1}, 1},
 		"the most days":           {Options{Days: MaxDays}, MaxDays},
@@ -375,22 +376,48 @@ func TestVerifySeesEveryDifference(t *testing.T) {
 func TestHandshake(t *testing.T) {
 	t.Parallel()
 	for what, key := range map[string]crypto.Signer{"P-256": newECDSA(t, elliptic.P256()), "RSA": newRSA(t, 2048)} {
-		cert := create(t, Options{Names: []string{"mail1.example.com", "*.예시.한국", "192.0.2.1"}}, key)
-		roots := x509.NewCertPool()
-		roots.AddCert(cert)
-		for name, good := range map[string]bool{"mail1.example.com": true, "mail.xn--vv4b11d.xn--3e0b707e": true, "192.0.2.1": true, "mail2.example.com": false} {
-			ours, theirs := net.Pipe()
-			server := tls.Server(theirs, &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{cert.Raw}, PrivateKey: key}}})
-			done := make(chan error, 1)
-			go func() { done <- server.HandshakeContext(t.Context()) }()
-			client := tls.Client(ours, &tls.Config{RootCAs: roots, ServerName: name})
-			err := client.HandshakeContext(t.Context())
-			if (err == nil) != good {
-				t.Errorf("%s, %s: got %v, want good %v", what, name, err, good)
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			cert := create(t, Options{Names: []string{"mail1.example.com", "*.예시.한국", "192.0.2.1"}}, key)
+			roots := x509.NewCertPool()
+			roots.AddCert(cert)
+			for name, good := range map[string]bool{"mail1.example.com": true, "mail.xn--vv4b11d.xn--3e0b707e": true, "192.0.2.1": true, "mail2.example.com": false} {
+				served := tls.Certificate{Certificate: [][]byte{cert.Raw}, PrivateKey: key}
+				if err := shake(t, served, &tls.Config{RootCAs: roots, ServerName: name}); (err == nil) != good {
+					t.Errorf("%s: got %v, want good %v", name, err, good)
+				}
 			}
-			_ = ours.Close()
-			_ = theirs.Close()
-			<-done
-		}
+		})
 	}
+}
+
+// shake serves a certificate to one client on loopback and returns what the client says.
+func shake(t *testing.T, served tls.Certificate, config *tls.Config) error {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		conn, err := ln.Accept()
+		if err != nil {
+			return
+		}
+		server := tls.Server(conn, &tls.Config{Certificates: []tls.Certificate{served}})
+		if server.HandshakeContext(ctx) == nil { // the client tells what is wrong if it is not
+			_, _ = io.Copy(io.Discard, server)
+		}
+		_ = conn.Close()
+	}()
+	defer func() { <-done }()
+	defer ln.Close()
+	client, err := (&tls.Dialer{Config: config}).DialContext(ctx, "tcp", ln.Addr().String())
+	if err == nil {
+		err = client.Close()
+	}
+	return err
 }

@@ -21,15 +21,13 @@ type piece struct {
 // commands finds what can be typed in a sentence of package hint: postseal with its noun and verb, the
 // flags and the values in capitals or quotes that follow, and the one foreign command that hints name. A
 // test holds it against every hint there is.
-func commands() *regexp.Regexp {
-	return regexp.MustCompile(`postseal (?:listener (?:enable|disable) [A-Za-z0-9]+|serve|setup|status|[a-z]+ [a-z-]+)(?: (?:--[a-z-]+|"[^"]*"|[A-Z0-9]+\b))*|ss -[a-z]+`)
-}
+var commands = regexp.MustCompile(`postseal (?:listener (?:enable|disable) [A-Za-z0-9]+|serve|setup|status|[a-z]+ [a-z-]+)(?: (?:--[a-z-]+|"[^"]*"|[A-Z0-9]+\b))*|ss -[a-z]+`)
 
 // pieces cuts a sentence into words and commands.
 func pieces(sentence string) []piece {
 	var cut []piece
 	from := 0
-	for _, at := range commands().FindAllStringIndex(sentence, -1) {
+	for _, at := range commands.FindAllStringIndex(sentence, -1) {
 		if at[0] > from {
 			cut = append(cut, piece{Text: sentence[from:at[0]]})
 		}

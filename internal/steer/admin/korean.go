@@ -151,11 +151,11 @@ func korean() *words {
 		health.CodeTrialNotServed:               "시험용 메일함과 함께 시작하십시오: {1}",
 		health.CodeNameNotCovered:               "서버를 이름으로 찾는 클라이언트는 경고를 표시합니다. 이름이 맞는 TLS 인증서를 만드십시오: {1}",
 	}, phrases: map[string]string{
-		"own pages":         "자체 페이지",
-		"redirect to https": "https로 보냄",
-		"trial mailbox":     "시험용 메일함",
-		"trusted inside the organisation only":                               "조직 안에서만 신뢰",
+		"own pages":                            "자체 페이지",
+		"redirect to https":                    "https로 보냄",
+		"trial mailbox":                        "시험용 메일함",
+		"trusted inside the organisation only": "조직 안에서만 신뢰",
 		"self-signed: a client trusts it only after comparing its fingerprint": "자체 서명: 지문을 비교한 클라이언트만 신뢰",
-		"make a new one on the server: postseal admin link":                  "서버에서 새 링크를 만드십시오: {1}",
+		"make a new one on the server: postseal admin link":                    "서버에서 새 링크를 만드십시오: {1}",
 	}}
 }

@@ -1,14 +1,186 @@
 package admin
 
 import (
+	"errors"
 	"log/slog"
+	"net"
 	"net/http"
+	"time"
 
+	"postseal/internal/ground/state"
 	"postseal/internal/steer/desk"
+	"postseal/internal/steer/hint"
 )
 
-// Pages returns the management pages.
-func Pages(d *desk.Desk, log *slog.Logger) http.Handler { return http.NotFoundHandler() }
+// sessionCookie holds a session's token. RFC 6265 section 8.5: cookies know hosts but no ports, so every
+// other program under our name could read or set one. The __Host- prefix and Secure leave only those that
+// speak TLS there; the front end strips the cookie before a back end of https sees it.
+const sessionCookie = "__Host-postseal"
 
-// Site returns what https answers.
-func Site(host string) http.Handler { return http.NotFoundHandler() }
+// tokenLength is the length of a token of package desk: 256 bits in base64url. Anything else is not asked
+// for in the state, so that strangers cannot keep its one writer busy with rubbish.
+const tokenLength = 43
+
+// Pages returns the management pages, for the management listener. d answers them; what goes wrong is
+// said in log.
+func Pages(d *desk.Desk, log *slog.Logger) http.Handler {
+	p := &pages{printer: newPrinter(log), desk: d}
+	return p.handler(routes{
+		"/":         {http.MethodGet: p.overview},
+		"/sign-in":  {http.MethodGet: p.askToSignIn, http.MethodPost: p.signIn},
+		"/sign-out": {http.MethodPost: p.signOut},
+		"/healthz":  {http.MethodGet: alive},
+	})
+}
+
+// pages are the management pages of one server.
+type pages struct {
+	*printer
+	desk *desk.Desk
+}
+
+// askToSignIn shows a button that uses the sign-in link in the address.
+//
+// The link is not used up by opening it: mail programs, chats and browsers fetch addresses ahead of their
+// readers, and the one use would be gone. Nobody presses a button for them. The button has a second
+// purpose. The session cookie is SameSite=Strict, which browsers hold back on a navigation that another
+// site or program began, redirects included; a sign-in that followed the link itself would be forgotten
+// by the redirect to the overview. The form is sent by our own page, and so is what follows it.
+func (p *pages) askToSignIn(w http.ResponseWriter, r *http.Request) {
+	token := r.URL.Query().Get("token")
+	switch {
+	case token == "":
+		p.print(w, r, sheet{template: "signed-out", status: http.StatusOK, title: "signed-out.title", path: "/sign-in", body: false})
+	case len(token) != tokenLength:
+		p.refuseLink(w, r)
+	default:
+		p.print(w, r, sheet{template: "sign-in", status: http.StatusOK, title: "sign-in.title", path: "/sign-in", token: token, body: token})
+	}
+}
+
+// signIn uses a link up and gives its bearer a session.
+func (p *pages) signIn(w http.ResponseWriter, r *http.Request) {
+	if !p.readForm(w, r) {
+		return
+	}
+	token := r.PostForm.Get("token")
+	if len(token) != tokenLength {
+		p.refuseLink(w, r)
+		return
+	}
+	session, expires, err := p.desk.SignIn(r.Context(), token, from(r))
+	switch {
+	case errors.Is(err, desk.ErrSignInLink):
+		p.log.InfoContext(r.Context(), "sign-in refused", "peer", r.RemoteAddr, "err", err)
+		p.refuseLink(w, r)
+		return
+	case err != nil:
+		p.broken(w, r, "signing in", err)
+		return
+	}
+	http.SetCookie(w, &http.Cookie{Name: sessionCookie, Value: session, Path: "/", Expires: expires, MaxAge: int(time.Until(expires) / time.Second),
+		Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode})
+	http.Redirect(w, r, "/", http.StatusSeeOther)
+}
+
+// signOut ends the session.
+func (p *pages) signOut(w http.ResponseWriter, r *http.Request) {
+	if token, who, ok := p.session(w, r); ok {
+		if who != "" {
+			if err := p.desk.SignOut(r.Context(), token, state.Actor{Who: who, From: from(r)}); err != nil {
+				p.broken(w, r, "signing out", err)
+				return
+			}
+		}
+		http.SetCookie(w, &http.Cookie{Name: sessionCookie, Path: "/", MaxAge: -1, Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode})
+		http.Redirect(w, r, "/sign-in", http.StatusSeeOther)
+	}
+}
+
+// overview shows everything to whoever is signed in.
+func (p *pages) overview(w http.ResponseWriter, r *http.Request) {
+	_, who, ok := p.session(w, r)
+	if !ok {
+		return
+	}
+	if who == "" {
+		// RFC 9110 section 15.5.2: 401 must come with a challenge, and ours is none that a browser knows; so 403.
+		// Who follows a link from another site is perhaps signed in: see askToSignIn. Our own link helps him.
+		elsewhere := r.Header.Get("Sec-Fetch-Site") == "cross-site"
+		p.print(w, r, sheet{template: "signed-out", status: http.StatusForbidden, title: "signed-out.title", path: "/", body: elsewhere})
+		return
+	}
+	status, err := p.desk.Status(r.Context())
+	if err != nil {
+		p.broken(w, r, "reading the status", err)
+		return
+	}
+	lineages, err := p.desk.Lineages(r.Context())
+	if err != nil {
+		p.broken(w, r, "reading the lineages", err)
+		return
+	}
+	words := languageOf(r, p.languages)
+	p.print(w, r, sheet{template: "overview", status: http.StatusOK, title: status.Server, path: "/", who: who,
+		body: words.overview(status, lineages, time.Now())})
+}
+
+// session returns the session of a request: its token, and whose it is, empty for a stranger's. ok is
+// false when the state could not tell; the request is answered then.
+func (p *pages) session(w http.ResponseWriter, r *http.Request) (token, who string, ok bool) {
+	c, err := r.Cookie(sessionCookie)
+	if err != nil || len(c.Value) != tokenLength {
+		return "", "", true
+	}
+	who, err = p.desk.Session(r.Context(), c.Value)
+	switch {
+	case errors.Is(err, state.ErrNotFound):
+		return "", "", true
+	case err != nil:
+		p.broken(w, r, "reading a session", err)
+		return "", "", false
+	}
+	return c.Value, who, true
+}
+
+// readForm reads the body of a form; ok is false when it could not, and the request is answered then.
+func (p *pages) readForm(w http.ResponseWriter, r *http.Request) (ok bool) {
+	err := r.ParseForm()
+	if _, large := errors.AsType[*http.MaxBytesError](err); large {
+		p.fail(w, r, http.StatusRequestEntityTooLarge, "large")
+		return false
+	}
+	if err != nil {
+		p.fail(w, r, http.StatusBadRequest, "bad-request")
+		return false
+	}
+	return true
+}
+
+// refuseLink says that a link is not good, in the same words for one that was used, one that has expired
+// and one that never was.
+func (p *pages) refuseLink(w http.ResponseWriter, r *http.Request) {
+	words := languageOf(r, p.languages)
+	advice := hint.For(desk.ErrSignInLink).Text
+	text := append([]piece{{Text: words.say("problem.link") + " "}}, translated(advice, words.phrases[advice])...)
+	p.print(w, r, sheet{template: "problem", status: http.StatusForbidden, title: "problem.link.title", path: "/sign-in",
+		body: problemPage{Title: words.say("problem.link.title"), Text: text}})
+}
+
+// broken answers a request that we could not serve, and logs why.
+func (p *pages) broken(w http.ResponseWriter, r *http.Request, doing string, err error) {
+	if r.Context().Err() != nil {
+		return // the reader is gone, which is why
+	}
+	p.log.ErrorContext(r.Context(), "management page failed", "doing", doing, "peer", r.RemoteAddr, "err", err)
+	p.fail(w, r, http.StatusInternalServerError, "internal")
+}
+
+// from says in the audit trail where a request came from.
+func from(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		host = r.RemoteAddr
+	}
+	return "pages " + host
+}

@@ -89,7 +89,11 @@ func ServeSocket(ctx context.Context, l net.Listener, d *desk.Desk, log *slog.Lo
 	stop := context.AfterFunc(ctx, func() {
 		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer cancel()
-		stopped <- server.Shutdown(limit)
+		err := server.Shutdown(limit)
+		if err != nil { // somebody keeps a connection open without end
+			err = errors.Join(err, server.Close())
+		}
+		stopped <- err
 	})
 	err := server.Serve(l)
 	if stop() {

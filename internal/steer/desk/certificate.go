@@ -87,6 +87,9 @@ func (d *Desk) Certificates(ctx context.Context, f Filter) ([]Certificate, error
 	if f.Status != "" && !slices.Contains(x509cert.Statuses(), f.Status) {
 		return nil, &ValueError{"--status", string(f.Status), "there is no such status"}
 	}
+	if f.ExpiringWithin < 0 {
+		return nil, &ValueError{"--expiring-within", fmt.Sprint(f.ExpiringWithin, " seconds"), "want a time to come"}
+	}
 	v, err := d.view(ctx)
 	if err != nil {
 		return nil, err
@@ -115,7 +118,7 @@ func (f Filter) lets(c Certificate) bool {
 	if f.Status != "" && c.Status != f.Status {
 		return false
 	}
-	if f.ExpiringWithin > 0 && time.Until(c.NotAfter) > time.Duration(f.ExpiringWithin)*time.Second {
+	if f.ExpiringWithin > 0 && int64(time.Until(c.NotAfter)/time.Second) >= f.ExpiringWithin { // any number of seconds, a Duration ends at 292 years
 		return false
 	}
 	return f.Domain == "" || slices.ContainsFunc(c.Names, func(name string) bool { return name == f.Domain || x509cert.Match(name, f.Domain) })
@@ -266,13 +269,12 @@ func (v *view) find(id string) (found, error) {
 		}
 		text = rest
 	}
-	for _, l := range v.lineages {
-		if l.Name == text {
-			if g, ok := l.Current(); ok {
-				return found{l, g, g.Members[0]}, nil
-			}
-			return found{l, l.Generations[0], l.Generations[0].Members[0]}, nil
+	if l, ok := v.named(text); ok {
+		g, ok := l.Current()
+		if !ok {
+			g = l.Generations[0]
 		}
+		return found{l, g, g.Members[0]}, nil
 	}
 	prefix, err := x509cert.ParseThumbprint(text)
 	if err != nil {

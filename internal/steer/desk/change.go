@@ -2,6 +2,7 @@ package desk
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -39,9 +40,10 @@ type Move struct {
 
 // Held is a certificate in a table of moves.
 type Held struct {
-	Lineage  string    `json:"lineage"`
-	Name     string    `json:"name"`
-	NotAfter time.Time `json:"notAfter"` // of the member that ends first
+	Lineage    string    `json:"lineage"`
+	Generation int       `json:"generation"`
+	Name       string    `json:"name"`
+	NotAfter   time.Time `json:"notAfter"` // of the member that ends first
 }
 
 func newChange(v *view) *Change {
@@ -52,6 +54,7 @@ func newChange(v *view) *Change {
 func held(l state.Lineage) *Held {
 	h := &Held{Lineage: l.Name, Name: l.FriendlyName}
 	g, _ := l.Current()
+	h.Generation = g.Number
 	for _, m := range g.Members {
 		if cert, err := x509cert.ParseCertificate(m.Certificate); err == nil && (h.NotAfter.IsZero() || cert.NotAfter.Before(h.NotAfter)) {
 			h.NotAfter = cert.NotAfter.UTC()
@@ -127,21 +130,44 @@ func enableCommand(lineage string, names []string, byName bool) string {
 	return command
 }
 
-// do runs an act: compute reads the state and returns the change and how to store it. With DryRun, or
-// when there is nothing to store, nothing is changed. Otherwise the change is in force on return.
-func (d *Desk) do(ctx context.Context, who state.Actor, doing Doing, compute func(v *view) (*Change, func(tx *state.Tx) error, error)) (*Change, error) {
+// computing is an act: it looks at the state and returns the change and how to store it. It may be
+// called again when somebody else was faster.
+type computing func(v *view) (*Change, func(tx *state.Tx) error, error)
+
+// maxComputed is how often an act is computed anew because others changed the state meanwhile.
+const maxComputed = 10
+
+// do runs an act. With DryRun, or when there is nothing to store, nothing is changed. Otherwise the
+// change is in force on return.
+func (d *Desk) do(ctx context.Context, who state.Actor, doing Doing, compute computing) (*Change, error) {
+	change, stored, err := d.attempt(ctx, who, doing, compute)
+	// Whoever gave no IfSeq has seen no state that could be stale.
+	for n := 1; n < maxComputed && doing.IfSeq == 0 && errors.Is(err, state.ErrStale); n++ {
+		change, stored, err = d.attempt(ctx, who, doing, compute)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if stored && d.runtime.Running() {
+		// The change is stored, whatever comes now: a state that cannot be served is a condition.
+		if err := d.Settle(context.WithoutCancel(ctx)); err != nil {
+			change.Warnings = append(change.Warnings, "stored, but the server goes on serving what it served before: "+err.Error())
+		}
+	}
+	return change, nil
+}
+
+// attempt computes and stores once.
+func (d *Desk) attempt(ctx context.Context, who state.Actor, doing Doing, compute computing) (change *Change, stored bool, err error) {
 	v, err := d.view(ctx)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	change, store, err := compute(v)
-	if err != nil {
-		return nil, err
+	if err != nil || doing.DryRun || store == nil {
+		return change, false, err
 	}
-	if doing.DryRun || store == nil {
-		return change, nil
-	}
-	if _, err := d.db.Update(ctx, who, func(tx *state.Tx) error {
+	_, err = d.db.Update(ctx, who, func(tx *state.Tx) error {
 		// What was computed is stored only on the state it was computed on.
 		for _, seq := range []int64{doing.IfSeq, v.seq} {
 			if err := tx.Expect(seq); err != nil {
@@ -150,16 +176,8 @@ func (d *Desk) do(ctx context.Context, who state.Actor, doing Doing, compute fun
 		}
 		tx.ActFor(d.server)
 		return store(tx)
-	}); err != nil {
-		return nil, err
-	}
-	if d.runtime.Running() {
-		// The change is stored, whatever comes now: a state that cannot be served is a condition.
-		if err := d.Settle(context.WithoutCancel(ctx)); err != nil {
-			change.Warnings = append(change.Warnings, "stored, but the server goes on serving what it served before: "+err.Error())
-		}
-	}
-	return change, nil
+	})
+	return change, err == nil, err
 }
 
 // sortListeners orders listeners as the table of kinds does.

@@ -25,7 +25,6 @@ import (
 	"log/slog"
 	"sync"
 
-	"postseal/internal/ground/durable"
 	"postseal/internal/ground/health"
 	"postseal/internal/ground/keys"
 	"postseal/internal/ground/state"
@@ -47,6 +46,8 @@ type Options struct {
 	Runtime Runtime     // nil means Stopped
 	Health  *health.Set // what the running server has found; nil means nothing
 	Log     *slog.Logger
+
+	disk disk // the zero value is the real one; tests make it fail
 }
 
 // Desk is an open organisation, seen from one of its servers. Its methods may be called from any
@@ -90,7 +91,7 @@ func Open(ctx context.Context, o Options) (*Desk, error) {
 		if err != nil {
 			return err
 		}
-		return d.unlock(o.Sealing, org, servers)
+		return d.unlock(o, org, servers)
 	})
 	if err != nil {
 		return nil, err
@@ -99,11 +100,13 @@ func Open(ctx context.Context, o Options) (*Desk, error) {
 }
 
 // unlock reads the sealing key file and finds out which of the servers we are.
-func (d *Desk) unlock(path string, org state.Organisation, servers []state.Server) error {
+func (d *Desk) unlock(o Options, org state.Organisation, servers []state.Server) error {
+	path := o.Sealing
 	file, err := keys.ReadSealingFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		if file, err = keys.ReadSealingFile(pending(path)); err == nil && belongs(file, org, servers) {
-			err = durable.Rename(pending(path), path)
+		// A setup ended before its last step, or the file is gone. A pending key of another setup is none of ours.
+		if left, leftErr := keys.ReadSealingFile(pending(path)); leftErr == nil && belongs(left, org, servers) {
+			file, err = left, o.disk.move(pending(path), path)
 		}
 	}
 	if errors.Is(err, fs.ErrNotExist) {
@@ -150,7 +153,15 @@ type view struct {
 	bindings  []state.Binding
 	listeners []state.Listener
 	seq       int64
+
+	// Indexes, because there may be ten thousand lineages and each is asked where it serves.
+	byID   map[string]int // place in lineages
+	byName map[string]int // place in lineages
+	held   map[place]string
 }
+
+// place is where a lineage can have a role.
+type place struct{ listener, lineageID string }
 
 // look reads a view.
 func (d *Desk) look(tx *state.Tx) (*view, error) {
@@ -177,8 +188,19 @@ func (d *Desk) look(tx *state.Tx) (*view, error) {
 		return nil, err
 	}
 	sortListeners(v.listeners)
+	v.index()
 	v.seq, err = tx.Seq()
 	return v, err
+}
+
+func (v *view) index() {
+	v.byID, v.byName, v.held = make(map[string]int), make(map[string]int), make(map[place]string)
+	for i, l := range v.lineages {
+		v.byID[l.ID], v.byName[l.Name] = i, i
+	}
+	for _, b := range v.bindings {
+		v.held[place{b.Listener, b.LineageID}] = b.Role
+	}
 }
 
 // View reads a view in a transaction of its own.
@@ -192,12 +214,20 @@ func (d *Desk) view(ctx context.Context) (v *view, err error) {
 
 // lineage returns the lineage with that id.
 func (v *view) lineage(id string) (state.Lineage, bool) {
-	for _, l := range v.lineages {
-		if l.ID == id {
-			return l, true
-		}
+	i, ok := v.byID[id]
+	if !ok {
+		return state.Lineage{}, false
 	}
-	return state.Lineage{}, false
+	return v.lineages[i], true
+}
+
+// named returns the lineage of that name.
+func (v *view) named(name string) (state.Lineage, bool) {
+	i, ok := v.byName[name]
+	if !ok {
+		return state.Lineage{}, false
+	}
+	return v.lineages[i], true
 }
 
 // defaultOf returns the lineage that is the default of a listener.
@@ -212,10 +242,5 @@ func (v *view) defaultOf(listener string) (state.Lineage, bool) {
 
 // role returns the role of a lineage at a listener, empty for none.
 func (v *view) role(listener, lineageID string) string {
-	for _, b := range v.bindings {
-		if b.Listener == listener && b.LineageID == lineageID {
-			return b.Role
-		}
-	}
-	return ""
+	return v.held[place{listener, lineageID}]
 }

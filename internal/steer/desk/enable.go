@@ -76,6 +76,9 @@ func (c *Change) bind(v *view, l state.Lineage, r bindRequest) ([]state.Binding,
 			}
 			move.Role = state.RoleName
 			addedByName = append(addedByName, stored.Name)
+			if _, ok := v.defaultOf(stored.Name); !ok {
+				c.Warnings = append(c.Warnings, stored.Name+" stays closed until a certificate is enabled for it without --sni-only: it has no default")
+			}
 		} else {
 			if role == state.RoleDefault {
 				continue

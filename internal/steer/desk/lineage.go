@@ -52,13 +52,12 @@ func (d *Desk) Lineage(ctx context.Context, name string) (*LineageView, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, l := range v.lineages {
-		if l.Name == name {
-			one, err := v.lineageView(l)
-			return &one, err
-		}
+	l, ok := v.named(name)
+	if !ok {
+		return nil, &UnknownLineageError{Name: name}
 	}
-	return nil, &UnknownLineageError{Name: name}
+	one, err := v.lineageView(l)
+	return &one, err
 }
 
 func (v *view) lineageView(l state.Lineage) (LineageView, error) {

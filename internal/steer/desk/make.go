@@ -99,8 +99,11 @@ func (d *Desk) planNew(r NewRequest) (*certPlan, error) {
 		}
 	}
 	if r.Lineage != "" {
-		if slug(r.Lineage) != r.Lineage {
-			return nil, &ValueError{"--lineage", clip(r.Lineage), "want lower-case letters, digits and hyphens, at most 100"}
+		switch {
+		case slug(r.Lineage) != r.Lineage:
+			return nil, &ValueError{"--lineage", r.Lineage, "want lower-case letters, digits and hyphens, at most 100"}
+		case looksLikeThumbprint(r.Lineage):
+			return nil, &ValueError{"--lineage", r.Lineage, "it could be taken for a thumbprint"}
 		}
 		p.wanted, p.explicit = r.Lineage, true
 	}
@@ -180,17 +183,19 @@ func (d *Desk) New(ctx context.Context, who state.Actor, r NewRequest) (*Change,
 	if err != nil {
 		return nil, err
 	}
+	s := &sealer{}
+	l := state.Lineage{FriendlyName: p.spec.friendly}
 	return d.do(ctx, who, r.Doing, func(v *view) (*Change, func(tx *state.Tx) error, error) {
 		if err := p.complete(v); err != nil {
 			return nil, nil, err
 		}
-		s := &sealer{recipients: map[string][]byte{d.server: v.server.SealingPublicKey}}
-		l := state.Lineage{Name: p.spec.name, FriendlyName: p.spec.friendly}
-		if !r.DryRun { // a dry run makes no keys
+		if !r.DryRun && len(s.made) == 0 { // a dry run makes no keys, and one act makes them once
+			s.recipients = map[string][]byte{d.server: v.server.SealingPublicKey}
 			if l, err = s.lineage(p.spec); err != nil {
 				return nil, nil, err
 			}
 		}
+		l.Name = p.spec.name // another one may have taken the name meanwhile
 		change := newChange(v)
 		bindings, undo, err := change.bind(v, l, bindRequest{listeners: p.listeners})
 		if err != nil {

@@ -44,6 +44,9 @@ func (d *Desk) Remove(ctx context.Context, who state.Actor, r RemoveRequest) (*C
 			}
 		}
 		for _, b := range v.bindingViews(f.lineage.ID) {
+			if b.Role != state.RoleDefault {
+				continue
+			}
 			change.Warnings = append(change.Warnings, fmt.Sprintf("the listener %s has no certificate then and closes", b.Listener))
 		}
 		return change, func(tx *state.Tx) error {

@@ -2,8 +2,10 @@ package desk
 
 import (
 	"context"
+	"crypto"
 	"crypto/x509"
 	"fmt"
+	"maps"
 	"net/netip"
 
 	"postseal/internal/ground/health"
@@ -94,7 +96,22 @@ func (d *Desk) reload(ctx context.Context) (*view, error) {
 	if err != nil {
 		return nil, err
 	}
-	return v, d.ring.Swap(in)
+	if err := d.ring.Swap(in); err != nil {
+		return nil, err
+	}
+	d.forget(in)
+	return v, nil
+}
+
+// forget drops the opened keys that serve no more. The caller holds settling.
+func (d *Desk) forget(in keyring.Input) {
+	used := make(map[crypto.Signer]bool)
+	for _, l := range in.Lineages {
+		for _, m := range l.Members {
+			used[m.Signer] = true
+		}
+	}
+	maps.DeleteFunc(d.signers, func(_ string, key *keys.Private) bool { return !used[key] })
 }
 
 // ensureRing fills the keyring when no server keeps it up to date.
@@ -136,8 +153,11 @@ func (d *Desk) input(tx *state.Tx, v *view) (keyring.Input, error) {
 		if k.Protocol == "http" {
 			ring.NextProtos = []string{"h2", "http/1.1"}
 		}
+		// A default can be removed while names are bound beside it (management): then nothing is served here,
+		// and everything goes on elsewhere. The names are answered again with the next default.
+		_, served := v.defaultOf(l.Name)
 		for _, b := range v.bindings {
-			if b.Listener != l.Name {
+			if b.Listener != l.Name || !served {
 				continue
 			}
 			bound, ok := v.lineage(b.LineageID)

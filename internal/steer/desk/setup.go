@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -47,7 +48,7 @@ var (
 // ValueError reports a value that cannot be used, of the flag or field Name.
 type ValueError struct{ Name, Value, Reason string }
 
-func (e *ValueError) Error() string { return fmt.Sprintf("%s %q: %s", e.Name, e.Value, e.Reason) }
+func (e *ValueError) Error() string { return fmt.Sprintf("%s %q: %s", e.Name, clip(e.Value), e.Reason) }
 
 // SetupOptions are what an operator may say about a new organisation.
 type SetupOptions struct {
@@ -59,6 +60,28 @@ type SetupOptions struct {
 	Addresses    config.Addresses // where to listen; zero means the well-known ports
 	Sealing      string           // path of the sealing key file to make
 	Machine      string           // the machine's own name, for Host
+
+	disk disk // the zero value is the real one; tests make it fail
+}
+
+// disk is how the sealing key file comes to its place.
+type disk struct {
+	write  func(path string, data []byte, perm os.FileMode) error // nil means durable.WriteFile
+	rename func(from, to string) error                            // nil means durable.Rename
+}
+
+func (d disk) writeFile(path string, data []byte) error {
+	if d.write != nil {
+		return d.write(path, data, 0o600)
+	}
+	return durable.WriteFile(path, data, 0o600)
+}
+
+func (d disk) move(from, to string) error {
+	if d.rename != nil {
+		return d.rename(from, to)
+	}
+	return durable.Rename(from, to)
 }
 
 // plan is a checked SetupOptions.
@@ -89,7 +112,9 @@ func newPlan(o SetupOptions) (*plan, error) {
 		if err != nil {
 			return nil, err
 		}
-		p.domains = append(p.domains, string(d))
+		if !slices.Contains(p.domains, string(d)) {
+			p.domains = append(p.domains, string(d))
+		}
 	}
 	p.name = strings.TrimSpace(o.Organisation)
 	if p.name == "" {
@@ -162,13 +187,16 @@ func Setup(ctx context.Context, db *state.DB, o SetupOptions, actor state.Actor)
 	if err != nil {
 		return fmt.Errorf("setting up %s: %w", p.name, err)
 	}
-	if err := durable.WriteFile(pending(p.sealing), b.file.Marshal(), 0o600); err != nil {
+	if err := o.disk.writeFile(pending(p.sealing), b.file.Marshal()); err != nil {
 		return fmt.Errorf("writing the sealing key: %w", err)
 	}
 	if _, err := db.Update(ctx, actor, func(tx *state.Tx) error { return b.store(tx, p) }); err != nil {
+		if !errors.Is(err, state.ErrOutcomeUnknown) { // nothing was stored, so the key opens nothing
+			err = errors.Join(err, durable.Remove(pending(p.sealing)))
+		}
 		return fmt.Errorf("setting up %s: %w", p.name, err)
 	}
-	if err := durable.Rename(pending(p.sealing), p.sealing); err != nil {
+	if err := o.disk.move(pending(p.sealing), p.sealing); err != nil {
 		return fmt.Errorf("moving the sealing key to its place: %w", err)
 	}
 	return nil

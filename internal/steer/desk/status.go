@@ -111,8 +111,8 @@ func (d *Desk) conditions(v *view, s *Status) []health.Condition {
 func (v *view) endings(certificates []Certificate) []health.Condition {
 	var all []health.Condition
 	for _, c := range certificates {
-		f, err := v.find(c.Thumbprint)
-		if err != nil || len(v.roles(f.lineage.ID)) == 0 && len(v.bindingViews(f.lineage.ID)) == 0 {
+		l, ok := v.named(c.Lineage)
+		if !ok || len(v.roles(l.ID)) == 0 && len(v.bindingViews(l.ID)) == 0 {
 			continue
 		}
 		left := time.Until(c.NotAfter)

@@ -1,0 +1,188 @@
+package admin
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"postseal/internal/ground/x509cert"
+	"postseal/internal/steer/desk"
+)
+
+// maxCertificates bounds the certificates on the page; those that end first are shown.
+const maxCertificates = 200
+
+// overview is everything on the first page, worded and ready to print.
+type overview struct {
+	Server       string
+	Organisation string
+	Trial        bool
+	Now          stamp
+
+	Attention []notice
+	Reminders []notice
+
+	Next            *certificateRow // the one that ends first; nil without any
+	OpenListeners   string
+	WantedListeners string
+	Sessions        string
+
+	Certificates     []certificateRow
+	MoreCertificates string // how many are not shown; empty for none
+	Listeners        []listenerRow
+	Off              []string // listeners that are turned off, with their ports
+}
+
+// certificateRow is a generation in force: its members have one life and one purpose.
+type certificateRow struct {
+	life
+	Name, Lineage string
+	Keys          string
+	Uses          []string
+	Names         []string
+	Members       []desk.Certificate
+	Status        string
+	StatusLevel   string
+	Reason        string
+}
+
+// listenerRow is a listener that is turned on.
+type listenerRow struct {
+	Name, Address     string
+	Port              uint16
+	State, StateLevel string
+	TLS               string
+	Certificate       string
+	Names, ByName     []string
+	Left, Level       string // of the certificate; empty without one
+	Backend, Sessions string
+}
+
+// overview words a status. lineages say what certificates are for beyond their listeners.
+func (w *words) overview(s *desk.Status, lineages []desk.LineageView, now time.Time) *overview {
+	o := &overview{Server: s.Server, Organisation: s.Organisation, Trial: s.Trial, Now: minute(now)}
+	ends := make(map[string]time.Time)
+	byThumbprint := make(map[string]desk.Certificate)
+	for _, c := range s.Certificates {
+		byThumbprint[c.Thumbprint] = c
+		if end, ok := ends[c.Lineage]; !ok || c.NotAfter.Before(end) {
+			ends[c.Lineage] = c.NotAfter
+		}
+	}
+	o.Attention, o.Reminders = w.notices(s.Attention, ends), w.notices(s.Information, ends)
+
+	for _, members := range generations(s.Certificates) {
+		if len(o.Certificates) < maxCertificates {
+			o.Certificates = append(o.Certificates, w.certificate(members, lineages, now))
+		}
+	}
+	if more := len(generations(s.Certificates)) - len(o.Certificates); more > 0 {
+		o.MoreCertificates = grouped(more)
+	}
+	if len(o.Certificates) > 0 {
+		o.Next = &o.Certificates[0]
+	}
+
+	var open, sessions int
+	for _, l := range s.Listeners {
+		if !l.Enabled {
+			o.Off = append(o.Off, fmt.Sprintf("%s (%d)", l.Listener, l.Port))
+			continue
+		}
+		if l.State == desk.ListenerOpen {
+			open++
+		}
+		sessions += int(l.Sessions)
+		o.Listeners = append(o.Listeners, w.listener(l, byThumbprint, now))
+	}
+	o.OpenListeners, o.WantedListeners, o.Sessions = grouped(open), grouped(len(o.Listeners)), grouped(sessions)
+	return o
+}
+
+// generations puts the members of each generation together, in the order of their first.
+func generations(certificates []desk.Certificate) [][]desk.Certificate {
+	type key struct {
+		lineage    string
+		generation int
+	}
+	at := make(map[key]int)
+	var all [][]desk.Certificate
+	for _, c := range certificates {
+		k := key{c.Lineage, c.Generation}
+		i, ok := at[k]
+		if !ok {
+			i, at[k] = len(all), len(all)
+			all = append(all, nil)
+		}
+		all[i] = append(all[i], c)
+	}
+	return all
+}
+
+// certificate words a generation. Its life is that of the member that ends first.
+func (w *words) certificate(members []desk.Certificate, lineages []desk.LineageView, now time.Time) certificateRow {
+	first := slices.MinFunc(members, func(a, b desk.Certificate) int { return a.NotAfter.Compare(b.NotAfter) })
+	row := certificateRow{life: w.life(first.NotBefore, first.NotAfter, now), Name: first.Name, Lineage: first.Lineage, Names: first.Names, Members: members}
+	worst := slices.MinFunc(members, func(a, b desk.Certificate) int {
+		return cmp.Compare(slices.Index(x509cert.Statuses(), a.Status), slices.Index(x509cert.Statuses(), b.Status))
+	})
+	row.Status = w.say("status." + string(worst.Status))
+	switch worst.Status {
+	case x509cert.StatusValid:
+		row.StatusLevel = levelGood
+	case x509cert.StatusUntrusted, x509cert.StatusUnknown, x509cert.StatusPendingRequest, x509cert.StatusRevocationCheckFailure:
+		row.StatusLevel = levelWarn
+	default:
+		row.StatusLevel = levelBad
+	}
+	if worst.Status != x509cert.StatusDateInvalid { // its reason repeats the dates that stand beside it
+		row.Reason = upper(w.phrase(worst.StatusReason))
+	}
+	var keys []string
+	for _, m := range members {
+		keys = append(keys, m.KeyType)
+	}
+	row.Keys = strings.Join(keys, " + ")
+	for _, s := range first.Services {
+		row.Uses = append(row.Uses, string(s))
+	}
+	for _, l := range lineages {
+		if l.Lineage != first.Lineage {
+			continue
+		}
+		for _, role := range l.Roles {
+			row.Uses = append(row.Uses, w.say("use."+role))
+		}
+	}
+	return row
+}
+
+// listener words a listener that is turned on.
+func (w *words) listener(l desk.ListenerView, byThumbprint map[string]desk.Certificate, now time.Time) listenerRow {
+	row := listenerRow{Name: l.Listener, Address: l.Address, Port: l.Port, State: w.say("state." + l.State), Certificate: l.Certificate,
+		Names: l.Names, ByName: l.ByName, Backend: w.phrase(l.Backend), Sessions: grouped(int(l.Sessions))}
+	if l.Address == "*" {
+		row.Address = w.say("address.all")
+	}
+	row.StateLevel = levelBad
+	if l.State == desk.ListenerOpen {
+		row.StateLevel = levelGood
+	}
+	upgrade := l.TLS
+	if upgrade == "starttls" && l.Protocol == "pop3" {
+		upgrade = "stls" // the command's name in POP3, RFC 2595 section 4
+	}
+	row.TLS = w.say("tls." + upgrade)
+	for _, thumbprint := range l.Thumbprints {
+		c, ok := byThumbprint[thumbprint]
+		if !ok {
+			continue
+		}
+		if one := w.life(c.NotBefore, c.NotAfter, now); row.Left == "" || one.Rest < lifeUnits && c.NotAfter.Before(byThumbprint[l.Thumbprints[0]].NotAfter) {
+			row.Left, row.Level = one.Left, one.Level
+		}
+	}
+	return row
+}

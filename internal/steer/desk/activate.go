@@ -1,0 +1,162 @@
+package desk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"postseal/internal/ground/state"
+)
+
+// Errors of moving between generations.
+var (
+	// ErrNoPrevious: there is no earlier generation to go back to.
+	ErrNoPrevious = errors.New("there is no previous generation to go back to")
+	// ErrEnded: a generation past its end is not put in force again.
+	ErrEnded = errors.New("it is past its end")
+	// ErrPending: a request without its answer cannot serve.
+	ErrPending = errors.New("its authority has not answered yet")
+)
+
+// ActivateRequest asks that a waiting generation comes into force.
+type ActivateRequest struct {
+	Doing
+	ID string `json:"id"` // a member of the generation; a lineage name means its next one
+}
+
+// Activate puts a generation in force. The one before becomes the previous one and can be gone back to.
+func (d *Desk) Activate(ctx context.Context, who state.Actor, r ActivateRequest) (*Change, error) {
+	return d.do(ctx, who, r.Doing, func(v *view) (*Change, func(tx *state.Tx) error, error) {
+		f, err := v.find(r.ID)
+		if err != nil {
+			return nil, nil, err
+		}
+		l, g := f.lineage, f.generation
+		if next, ok := l.InState(state.StateNext); ok && r.ID == l.Name {
+			g = next
+		}
+		change := newChange(v)
+		switch g.State {
+		case state.StateCurrent:
+			change.Warnings = append(change.Warnings, "nothing to change: it is in force already")
+			return change, nil, nil
+		case state.StatePending:
+			return nil, nil, fmt.Errorf("activating generation %d of %s: %w", g.Number, l.Name, ErrPending)
+		}
+		if g.Members[0].SecretID == "" {
+			return nil, nil, fmt.Errorf("activating generation %d of %s: %w", g.Number, l.Name, ErrNoPrivateKey)
+		}
+		if ended(g, time.Now()) {
+			return nil, nil, fmt.Errorf("activating generation %d of %s: %w", g.Number, l.Name, ErrEnded)
+		}
+		if err := change.takeOver(v, l, g); err != nil {
+			return nil, nil, err
+		}
+		current, had := l.Current()
+		if had {
+			change.Undo = "postseal cert rollback " + l.Name
+		}
+		return change, func(tx *state.Tx) error {
+			if err := tx.Activate(l, g); err != nil {
+				return err
+			}
+			return tx.Audit("activate", l.Name, generationFacts(current), generationFacts(g))
+		}, nil
+	})
+}
+
+// takeOver fills in what changes when g comes into force.
+func (c *Change) takeOver(v *view, l state.Lineage, g state.Generation) error {
+	c.moveGenerations(v, l, heldGeneration(l, g))
+	c.Replaces = len(c.Moves) > 0
+	return c.list(v, l, g)
+}
+
+// RollbackRequest asks to go back to the previous generation.
+type RollbackRequest struct {
+	Doing
+	Lineage string `json:"lineage"`
+}
+
+// Rollback puts the previous generation of a lineage back in force; the one in force waits as the next.
+// It is refused to a generation that has ended.
+func (d *Desk) Rollback(ctx context.Context, who state.Actor, r RollbackRequest) (*Change, error) {
+	return d.do(ctx, who, r.Doing, func(v *view) (*Change, func(tx *state.Tx) error, error) {
+		l, ok := v.named(r.Lineage)
+		if !ok {
+			return nil, nil, &UnknownLineageError{Name: r.Lineage}
+		}
+		previous, ok := l.InState(state.StatePrevious)
+		if !ok {
+			return nil, nil, fmt.Errorf("rolling back %s: %w", l.Name, ErrNoPrevious)
+		}
+		if ended(previous, time.Now()) {
+			return nil, nil, fmt.Errorf("rolling back %s to generation %d: %w", l.Name, previous.Number, ErrEnded)
+		}
+		change := newChange(v)
+		if err := change.takeOver(v, l, previous); err != nil {
+			return nil, nil, err
+		}
+		change.Undo = "postseal cert activate " + l.Name
+		current, _ := l.Current()
+		return change, func(tx *state.Tx) error {
+			if err := tx.Rollback(l, previous); err != nil {
+				return err
+			}
+			return tx.Audit("rollback", l.Name, generationFacts(current), generationFacts(previous))
+		}, nil
+	})
+}
+
+// LineageRequest asks to change how a lineage renews. Empty fields stay as they are.
+type LineageRequest struct {
+	Doing
+	Lineage      string `json:"lineage"`
+	Activation   string `json:"activation,omitempty"`   // "auto" or "approve"
+	KeyAtRenewal string `json:"keyAtRenewal,omitempty"` // "new" or "keep"
+}
+
+// SetLineage changes how a lineage renews.
+func (d *Desk) SetLineage(ctx context.Context, who state.Actor, r LineageRequest) (*Change, error) {
+	switch r.Activation {
+	case "", "auto", "approve":
+	default:
+		return nil, &ValueError{"--activation", r.Activation, "want auto or approve"}
+	}
+	switch r.KeyAtRenewal {
+	case "", "new", "keep":
+	default:
+		return nil, &ValueError{"--key-at-renewal", r.KeyAtRenewal, "want new or keep"}
+	}
+	return d.do(ctx, who, r.Doing, func(v *view) (*Change, func(tx *state.Tx) error, error) {
+		l, ok := v.named(r.Lineage)
+		if !ok {
+			return nil, nil, &UnknownLineageError{Name: r.Lineage}
+		}
+		before, change := l, newChange(v)
+		undo := ""
+		if r.Activation != "" && r.Activation != l.Activation {
+			undo += " --activation " + l.Activation
+			l.Activation = r.Activation
+		}
+		if r.KeyAtRenewal != "" && r.KeyAtRenewal != l.KeyAtRenewal {
+			undo += " --key-at-renewal " + l.KeyAtRenewal
+			l.KeyAtRenewal = r.KeyAtRenewal
+		}
+		if undo == "" {
+			change.Warnings = append(change.Warnings, "nothing to change: it is so already")
+			return change, nil, nil
+		}
+		change.Undo = "postseal lineage set " + l.Name + undo
+		settings := func(l state.Lineage) map[string]string {
+			return map[string]string{"activation": l.Activation, "keyAtRenewal": l.KeyAtRenewal}
+		}
+		return change, func(tx *state.Tx) error {
+			if err := tx.SetLineage(l); err != nil {
+				return err
+			}
+			return tx.Audit("set-lineage", l.Name, settings(before), settings(l))
+		}, nil
+	})
+}
