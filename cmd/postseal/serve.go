@@ -192,6 +192,10 @@ func (r *running) run(ctx context.Context, s serving) error {
 	p.probe(ctx)
 	group.Go(func() error { return admin.ServeSocket(ctx, socket, r.desk, r.log) })
 	group.Go(func() error {
+		r.desk.RunRenewals(ctx, r.log)
+		return nil
+	})
+	group.Go(func() error {
 		<-ctx.Done()
 		p.stop()
 		closeMailbox()

@@ -55,6 +55,8 @@ const (
 	CodeTrialMailbox Code = "trialMailbox"
 	// CodeTrialNotServed: the organisation was made for a trial and runs without its mailbox.
 	CodeTrialNotServed Code = "trialNotServed"
+	// CodeRenewalFailed: a lineage that renews by itself was due and could not be renewed; it is tried again.
+	CodeRenewalFailed Code = "renewalFailed"
 	// CodeNameNotCovered: a listener's certificate does not name the server.
 	CodeNameNotCovered Code = "nameNotCovered"
 )
@@ -64,7 +66,7 @@ func Codes() []Code {
 	return []Code{
 		CodeSnapshotRefused, CodeListenerClosed, CodeManagementWithoutCertificate, CodeListenerWithoutCertificate,
 		CodeCertificateExpired, CodeCertificateEnding, CodeAuthCertificateMissing, CodeNoBackend, CodeServerNotRunning,
-		CodeNoRecoveryKey, CodeTrialMailbox, CodeTrialNotServed, CodeNameNotCovered,
+		CodeNoRecoveryKey, CodeTrialMailbox, CodeTrialNotServed, CodeRenewalFailed, CodeNameNotCovered,
 	}
 }
 

@@ -36,7 +36,7 @@ func newKey(t testing.TB) *ecdsa.PrivateKey {
 	return key
 }
 
-// newCertificate signs a template with its own key; from changes nothing but the names.
+// newCertificate signs a template with its own key. It fills in a serial and a life if there is none.
 func newCertificate(t testing.TB, template *x509.Certificate, key crypto.Signer) []byte {
 	t.Helper()
 	if template.SerialNumber == nil {

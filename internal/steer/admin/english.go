@@ -14,7 +14,7 @@ func english() *words {
 		"sign-in.button": "Sign in",
 		"sign-in.cookie": "You stay signed in for 12 hours in this browser, or until you sign out.",
 
-		"signed-out.title":     "Not signed in",
+		"signed-out.title":     "Sign in with a link",
 		"signed-out.how":       "There is no password. Make a sign-in link on the server and open it in this browser:",
 		"signed-out.who":       "The command is for root and the owner of the data directory. The link works once and for 15 minutes.",
 		"signed-out.elsewhere": "You came here from another site, so your browser did not say who you are. If you are signed in:",

@@ -20,7 +20,7 @@ func korean() *words {
 		"sign-in.button": "로그인",
 		"sign-in.cookie": "이 브라우저에서 12시간 동안, 또는 로그아웃할 때까지 로그인 상태가 유지됩니다.",
 
-		"signed-out.title":     "로그인하지 않았습니다",
+		"signed-out.title":     "링크로 로그인",
 		"signed-out.how":       "암호는 없습니다. 서버에서 로그인 링크를 만들어 이 브라우저에서 여십시오.",
 		"signed-out.who":       "이 명령은 root와 데이터 디렉터리의 소유자만 쓸 수 있습니다. 링크는 한 번만, 15분 동안 쓸 수 있습니다.",
 		"signed-out.elsewhere": "다른 사이트에서 넘어왔기 때문에 브라우저가 로그인 정보를 보내지 않았습니다. 이미 로그인했다면 계속하십시오.",

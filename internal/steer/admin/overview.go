@@ -175,14 +175,15 @@ func (w *words) listener(l desk.ListenerView, byThumbprint map[string]desk.Certi
 		upgrade = "stls" // the command's name in POP3, RFC 2595 section 4
 	}
 	row.TLS = w.say("tls." + upgrade)
+	var first desk.Certificate // of the members, the one that ends first
 	for _, thumbprint := range l.Thumbprints {
-		c, ok := byThumbprint[thumbprint]
-		if !ok {
-			continue
+		if c, ok := byThumbprint[thumbprint]; ok && (first.Thumbprint == "" || c.NotAfter.Before(first.NotAfter)) {
+			first = c
 		}
-		if one := w.life(c.NotBefore, c.NotAfter, now); row.Left == "" || one.Rest < lifeUnits && c.NotAfter.Before(byThumbprint[l.Thumbprints[0]].NotAfter) {
-			row.Left, row.Level = one.Left, one.Level
-		}
+	}
+	if first.Thumbprint != "" {
+		life := w.life(first.NotBefore, first.NotAfter, now)
+		row.Left, row.Level = life.Left, life.Level
 	}
 	return row
 }

@@ -78,11 +78,11 @@ type Filter struct {
 // Certificates lists one object per member, ordered by lineage, generation (newest first) and key.
 func (d *Desk) Certificates(ctx context.Context, f Filter) ([]Certificate, error) {
 	if f.Domain != "" {
-		name, err := x509cert.ParsePattern(f.Domain)
+		name, err := x509cert.ParseSAN(f.Domain)
 		if err != nil {
 			return nil, err
 		}
-		f.Domain = string(name)
+		f.Domain = name
 	}
 	if f.Status != "" && !slices.Contains(x509cert.Statuses(), f.Status) {
 		return nil, &ValueError{"--status", string(f.Status), "there is no such status"}

@@ -1,10 +1,7 @@
 package desk
 
 import (
-	"crypto/tls"
 	"errors"
-	"net"
-	"path/filepath"
 	"slices"
 	"testing"
 
@@ -13,59 +10,6 @@ import (
 	"postseal/internal/ground/state"
 	"postseal/internal/ground/x509cert"
 )
-
-// tester is who acts in tests.
-func tester() state.Actor { return state.Actor{Who: "tester", From: "test"} }
-
-// house is a new organisation with its desk.
-type house struct {
-	*Desk
-	db      *state.DB
-	sealing string
-}
-
-// newHouse sets up an organisation; change may alter what is asked for.
-func newHouse(t *testing.T, change func(*SetupOptions)) *house {
-	t.Helper()
-	dir := t.TempDir()
-	db, err := state.Open(t.Context(), state.Options{Dir: dir, Create: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	o := SetupOptions{Organisation: "Example", Domains: []string{"example.com"}, Host: "mail1.example.com", Mode: ModeFront, Sealing: filepath.Join(dir, "sealing-key")}
-	if change != nil {
-		change(&o)
-	}
-	if err := Setup(t.Context(), db, o, tester()); err != nil {
-		t.Fatal(err)
-	}
-	d, err := Open(t.Context(), Options{State: db, Sealing: o.Sealing})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &house{d, db, o.Sealing}
-}
-
-// certificates lists everything.
-func (h *house) certificates(t *testing.T) []Certificate {
-	t.Helper()
-	list, err := h.Certificates(t.Context(), Filter{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return list
-}
-
-// named returns the certificates of a friendly name.
-func (h *house) named(t *testing.T, name string) []Certificate {
-	t.Helper()
-	return slices.DeleteFunc(h.certificates(t), func(c Certificate) bool { return c.Name != name })
-}
 
 func TestSetupMakesThreeDefaults(t *testing.T) {
 	t.Parallel()
@@ -166,28 +110,5 @@ func TestRemoveRefusesWhatIsInUse(t *testing.T) {
 	}
 	if !slices.ContainsFunc(s.Attention, func(c health.Condition) bool { return c.Code == "managementWithoutCertificate" }) {
 		t.Errorf("status does not say that management has no certificate: %+v", s.Attention)
-	}
-}
-
-func TestTheRingServesWhatIsBound(t *testing.T) {
-	t.Parallel()
-	h := newHouse(t, nil)
-	if err := h.Settle(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	client, server := net.Pipe()
-	defer client.Close()
-	go func() {
-		conn := tls.Server(server, h.Ring().Config("imaps"))
-		conn.Handshake() // the client's side tells how it went
-		conn.Close()
-	}()
-	conn := tls.Client(client, &tls.Config{InsecureSkipVerify: true})
-	if err := conn.HandshakeContext(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	got := x509cert.Inspect(conn.ConnectionState().PeerCertificates[0]).Thumbprint
-	if want := h.named(t, NameInternal)[0].Thumbprint; got != want {
-		t.Errorf("served %s, want %s", got, want)
 	}
 }

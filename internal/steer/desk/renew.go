@@ -53,7 +53,7 @@ func (d *Desk) Renew(ctx context.Context, who state.Actor, r RenewRequest) (*Cha
 				next.Members = append(next.Members, m)
 				continue
 			}
-			renewed, err := d.renewMember(ctx, s, leaf, renewal{member: m, keep: r.KeepKey || l.KeyAtRenewal == "keep"})
+			renewed, err := d.renewMember(ctx, s, leaf, oldMember{Member: m, keep: r.KeepKey || l.KeyAtRenewal == "keep"})
 			if err != nil {
 				return nil, nil, fmt.Errorf("renewing %s: %w", l.Name, err)
 			}
@@ -95,15 +95,15 @@ func (v *view) sealer() *sealer {
 	return &sealer{recipients: map[string][]byte{v.server.ID: v.server.SealingPublicKey}}
 }
 
-// renewal says how a member is renewed.
-type renewal struct {
-	member state.Member
-	keep   bool // certify its key again
+// oldMember is a member that is renewed.
+type oldMember struct {
+	state.Member
+	keep bool // certify its key again
 }
 
 // renewMember certifies a member anew.
-func (d *Desk) renewMember(ctx context.Context, s *sealer, leaf *x509.Certificate, r renewal) (state.Member, error) {
-	out := state.Member{Algorithm: r.member.Algorithm, SecretID: r.member.SecretID}
+func (d *Desk) renewMember(ctx context.Context, s *sealer, leaf *x509.Certificate, r oldMember) (state.Member, error) {
+	out := state.Member{Algorithm: r.Algorithm, SecretID: r.SecretID}
 	key, err := d.keyFor(ctx, leaf, r)
 	if err != nil {
 		return out, err
@@ -122,7 +122,7 @@ func (d *Desk) renewMember(ctx context.Context, s *sealer, leaf *x509.Certificat
 }
 
 // keyFor makes a key of the leaf's kind, or opens the one that is kept.
-func (d *Desk) keyFor(ctx context.Context, leaf *x509.Certificate, r renewal) (*keys.Private, error) {
+func (d *Desk) keyFor(ctx context.Context, leaf *x509.Certificate, r oldMember) (*keys.Private, error) {
 	if !r.keep {
 		kind, err := keys.KindOf(leaf.PublicKey)
 		if err != nil {
@@ -134,7 +134,7 @@ func (d *Desk) keyFor(ctx context.Context, leaf *x509.Certificate, r renewal) (*
 	err := d.db.View(ctx, func(tx *state.Tx) (err error) {
 		d.settling.Lock()
 		defer d.settling.Unlock()
-		key, err = d.signer(tx, r.member.SecretID)
+		key, err = d.signer(tx, r.SecretID)
 		return err
 	})
 	return key, err

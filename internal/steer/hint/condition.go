@@ -20,6 +20,9 @@ func conditions() map[health.Code]func(health.Condition) string {
 		health.CodeNoRecoveryKey:                say("keep a copy of the sealing key file in a safe place, apart from backups of the data directory"),
 		health.CodeTrialMailbox:                 say("for real use set up a real organisation in a directory of its own: postseal setup --org NAME --domain DOMAIN --data DIR"),
 		health.CodeTrialNotServed:               say("start it with its mailbox: postseal serve --trial"),
-		health.CodeNameNotCovered:               say("clients that ask for the server by its name will warn; postseal cert new --domain NAME makes one that fits"),
+		health.CodeRenewalFailed: func(c health.Condition) string {
+			return "it is tried again by itself; to try now and see the error: postseal cert renew " + c.Object
+		},
+		health.CodeNameNotCovered: say("clients that ask for the server by its name will warn; postseal cert new --domain NAME makes one that fits"),
 	}
 }

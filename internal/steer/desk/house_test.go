@@ -1,0 +1,527 @@
+package desk
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"crypto/tls"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"net"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"postseal/internal/ground/health"
+	"postseal/internal/ground/listener"
+	"postseal/internal/ground/state"
+	"postseal/internal/ground/x509cert"
+	"postseal/internal/keep/keyring"
+)
+
+// Lineages that every example organisation has.
+const (
+	internalLineage   = "internal-mail1-example-com"
+	managementLineage = "management-mail1-example-com"
+)
+
+// tester is who acts in tests.
+func tester() state.Actor { return state.Actor{Who: "tester", From: "test"} }
+
+// exampleSetup is the organisation of the tests.
+func exampleSetup(dir string) SetupOptions {
+	return SetupOptions{Organisation: "Example", Domains: []string{"example.com"}, Host: "mail1.example.com", Mode: ModeFront, Sealing: filepath.Join(dir, "sealing-key")}
+}
+
+var exampleFiles = sync.OnceValues(makeExample)
+
+// house is an organisation with its desk. Its directory is closed when the test ends.
+type house struct {
+	*Desk
+	db      *state.DB
+	dir     string
+	sealing string
+	runtime *fakeRuntime // nil when none runs
+	health  *health.Set
+	fault   *fault
+}
+
+// fault breaks the next commit.
+type fault struct {
+	mu   sync.Mutex
+	kind faultKind
+}
+
+type faultKind int
+
+const (
+	faultNone    faultKind = iota
+	faultRefused           // the commit is not made
+	faultLost              // the commit is made, its answer lost
+)
+
+var errFault = errors.New("the disk has a fault")
+
+func (f *fault) set(kind faultKind) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.kind = kind
+}
+
+// commit is for state.Options; the fault hits one commit.
+func (f *fault) commit(commit func() error) error {
+	f.mu.Lock()
+	kind := f.kind
+	f.kind = faultNone
+	f.mu.Unlock()
+	if kind == faultRefused {
+		return errFault
+	}
+	err := commit()
+	if kind == faultLost {
+		return errors.Join(errFault, err)
+	}
+	return err
+}
+
+// newHouse makes an organisation; change may alter what is asked for.
+func newHouse(t *testing.T, change func(*SetupOptions)) *house {
+	t.Helper()
+	dir := t.TempDir()
+	if change == nil {
+		template(t, dir)
+		return openHouse(t, dir, nil)
+	}
+	o := exampleSetup(dir)
+	change(&o)
+	db, err := state.Open(t.Context(), state.Options{Dir: dir, Create: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = Setup(t.Context(), db, o, tester())
+	if err := errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return openHouse(t, dir, nil)
+}
+
+// runningHouse is an example organisation with a server that runs.
+func runningHouse(t *testing.T) *house {
+	t.Helper()
+	dir := t.TempDir()
+	template(t, dir)
+	h := openHouse(t, dir, newRuntime())
+	if err := h.Settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// openHouse opens the organisation in dir.
+func openHouse(t *testing.T, dir string, runtime *fakeRuntime) *house {
+	t.Helper()
+	h := &house{dir: dir, sealing: filepath.Join(dir, "sealing-key"), runtime: runtime, health: new(health.Set), fault: new(fault)}
+	var err error
+	if h.db, err = state.Open(t.Context(), state.Options{Dir: dir, Commit: h.fault.commit}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { h.close(t) })
+	o := Options{State: h.db, Sealing: h.sealing, Health: h.health}
+	if runtime != nil {
+		o.Runtime = runtime
+	}
+	if h.Desk, err = Open(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// close gives the directory back, once.
+func (h *house) close(t *testing.T) {
+	t.Helper()
+	if h.db == nil {
+		return
+	}
+	if err := h.db.Close(); err != nil {
+		t.Error(err)
+	}
+	h.db = nil
+}
+
+// fakeRuntime is a server that runs and opens whatever it is asked to.
+type fakeRuntime struct {
+	mu      sync.Mutex
+	open    []string
+	cannot  error // what CanOpen says
+	backend string
+	trial   bool
+}
+
+func newRuntime() *fakeRuntime { return &fakeRuntime{backend: "mailbox.example.com:993"} }
+
+func (r *fakeRuntime) Running() bool { return true }
+
+func (r *fakeRuntime) Follow(_ context.Context, want []Wanted) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.open = nil
+	for _, w := range want {
+		r.open = append(r.open, w.Name)
+	}
+}
+
+func (r *fakeRuntime) CanOpen(string, netip.AddrPort) error { return r.cannot }
+
+func (r *fakeRuntime) Address(_ string, stored netip.AddrPort) netip.AddrPort {
+	return netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), stored.Port()+10000)
+}
+
+func (r *fakeRuntime) Sessions(name string) (int64, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return 7, slices.Contains(r.open, name)
+}
+
+func (r *fakeRuntime) Backend(string) string { return r.backend }
+
+func (r *fakeRuntime) Trial() bool { return r.trial }
+
+func (r *fakeRuntime) opened() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.open)
+}
+
+// certificates lists everything.
+func (h *house) certificates(t *testing.T) []Certificate {
+	t.Helper()
+	list, err := h.Certificates(t.Context(), Filter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+// named returns the certificates of a friendly name.
+func (h *house) named(t *testing.T, name string) []Certificate {
+	t.Helper()
+	return slices.DeleteFunc(h.certificates(t), func(c Certificate) bool { return c.Name != name })
+}
+
+// make makes a certificate that serves nothing, of one quick key unless r says otherwise.
+func (h *house) make(t *testing.T, r NewRequest) *Change {
+	t.Helper()
+	if r.Name == "" {
+		r.Name = r.Lineage
+	}
+	if len(r.Kinds) == 0 {
+		r.Kinds = []string{"ecdsa-p256"}
+	}
+	c, err := h.New(t.Context(), tester(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// enable must succeed.
+func (h *house) enable(t *testing.T, r EnableRequest) *Change {
+	t.Helper()
+	c, err := h.Enable(t.Context(), tester(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// picture is what is bound to what, and what is open: the part of the state that the acts change.
+type picture struct {
+	Default  map[string]string // by listener
+	ByName   map[string]string // by listener, sorted and joined
+	Internal string
+	Enabled  string
+	Lineages string
+}
+
+func (h *house) picture(t *testing.T) picture {
+	t.Helper()
+	v, err := h.view(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v.picture()
+}
+
+func (v *view) picture() picture {
+	p := picture{Default: map[string]string{}, ByName: map[string]string{}}
+	byName := map[string][]string{}
+	for _, b := range v.bindings {
+		l, _ := v.lineage(b.LineageID)
+		if b.Role == state.RoleDefault {
+			p.Default[b.Listener] = l.Name
+		} else {
+			byName[b.Listener] = append(byName[b.Listener], l.Name)
+		}
+	}
+	for listener, names := range byName {
+		slices.Sort(names)
+		p.ByName[listener] = strings.Join(names, " ")
+	}
+	internal, _ := v.lineage(v.server.InternalLineage)
+	p.Internal = internal.Name
+	for _, l := range v.listeners {
+		if l.Enabled {
+			p.Enabled += l.Name + " "
+		}
+	}
+	for _, l := range v.lineages {
+		p.Lineages += l.Name + " "
+	}
+	return p
+}
+
+func (p picture) equal(q picture) bool {
+	return maps.Equal(p.Default, q.Default) && maps.Equal(p.ByName, q.ByName) && p.Internal == q.Internal && p.Enabled == q.Enabled && p.Lineages == q.Lineages
+}
+
+// audit returns the audit rows, oldest first.
+func (h *house) audit(t *testing.T) []state.AuditRow {
+	t.Helper()
+	var rows []state.AuditRow
+	if err := h.db.View(t.Context(), func(tx *state.Tx) (err error) {
+		rows, err = tx.AuditRows(h.server, 1<<20)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	slices.Reverse(rows)
+	return rows
+}
+
+// store changes the state behind the desk's back.
+func (h *house) store(t *testing.T, f func(tx *state.Tx) error) {
+	t.Helper()
+	if _, err := h.db.Update(t.Context(), tester(), func(tx *state.Tx) error {
+		tx.ActFor(h.server)
+		return errors.Join(f(tx), tx.Audit("test", "", nil, nil))
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// exec changes the database as no version of us would.
+func (h *house) exec(t *testing.T, query string, args ...any) {
+	t.Helper()
+	path := (&url.URL{Path: filepath.Join(h.dir, state.FileName)}).EscapedPath()
+	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(10000)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = db.ExecContext(t.Context(), query, args...)
+	if err := errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// client is a TLS client of a kind that Explain knows.
+func client(kind keyring.ClientKind, sni string) *tls.Config {
+	c := &tls.Config{InsecureSkipVerify: true, ServerName: sni} // what is served is compared, not believed
+	if kind == keyring.ClientRSAOnly {
+		c.MaxVersion = tls.VersionTLS12
+		c.CipherSuites = []uint16{tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256}
+	}
+	return c
+}
+
+// serves shakes hands with a listener and returns the thumbprint that it showed.
+func (h *house) serves(t *testing.T, listener string, c *tls.Config) (string, error) {
+	t.Helper()
+	near, far := net.Pipe()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		conn := tls.Server(far, h.Ring().Config(listener))
+		conn.HandshakeContext(t.Context()) // the client's side tells how it went
+		far.Close()
+	}()
+	conn := tls.Client(near, c)
+	err := conn.HandshakeContext(t.Context())
+	near.Close()
+	<-done
+	if err != nil {
+		return "", err
+	}
+	return x509cert.Inspect(conn.ConnectionState().PeerCertificates[0]).Thumbprint, nil
+}
+
+// whole checks what must hold of an organisation in dir, whatever happened to it: everything opens,
+// everything belongs together, and what is served is what is stored. It returns nil when there is no
+// organisation; then there must be nothing at all, and a setup must succeed.
+func whole(t *testing.T, dir string) *house {
+	t.Helper()
+	if nothing(t, dir) {
+		return nil
+	}
+	h := openHouse(t, dir, nil)
+	if _, err := os.Lstat(pending(h.sealing)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the pending sealing key is still there: %v", err)
+	}
+	v, err := h.view(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(v.servers) != 1 {
+		t.Errorf("got %d servers, want 1", len(v.servers))
+	}
+	h.wantKeysOpen(t, v)
+	for _, id := range []string{v.org.AuthLineage, v.server.InternalLineage} {
+		if _, ok := v.lineage(id); !ok {
+			t.Errorf("the auth or internal lineage %q is not there", id)
+		}
+	}
+	for _, l := range v.listeners {
+		var defaults, all int
+		for _, b := range v.bindings {
+			if b.Listener == l.Name {
+				all++
+				if b.Role == state.RoleDefault {
+					defaults++
+				}
+			}
+		}
+		k, _ := listener.ByName(l.Name)
+		if want := min(all, 1); defaults != want || k.Service != "" && k.Service != listener.ServiceManagement && defaults != 1 {
+			t.Errorf("%s: got %d default bindings of %d, want %d", l.Name, defaults, all, want)
+		}
+	}
+	h.wantServed(t)
+	for i, r := range h.audit(t) {
+		if r.Number != int64(i+1) || r.Who != "tester" || r.From != "test" {
+			t.Errorf("audit row %d: got %+v", i+1, r)
+		}
+	}
+	return h
+}
+
+// nothing reports whether dir holds no organisation, and checks that it then holds no part of one.
+func nothing(t *testing.T, dir string) bool {
+	t.Helper()
+	db, err := state.Open(t.Context(), state.Options{Dir: dir, Create: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	none := false
+	err = db.View(t.Context(), func(tx *state.Tx) error {
+		_, err := tx.Organisation()
+		if !errors.Is(err, state.ErrNoOrganisation) {
+			return err
+		}
+		none = true
+		servers, err := tx.Servers()
+		if err != nil {
+			return err
+		}
+		lineages, err := tx.Lineages()
+		if n := len(servers) + len(lineages); err == nil && n != 0 {
+			err = fmt.Errorf("there is no organisation, but %d servers and lineages", n)
+		}
+		return err
+	})
+	if err := errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if none {
+		if _, err := os.Lstat(filepath.Join(dir, "sealing-key")); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("there is no organisation, but a sealing key: %v", err)
+		}
+	}
+	return none
+}
+
+// wantKeysOpen opens every secret, and checks that each belongs to something.
+func (h *house) wantKeysOpen(t *testing.T, v *view) {
+	t.Helper()
+	used := 1
+	err := h.db.View(t.Context(), func(tx *state.Tx) error {
+		key, err := h.signer(tx, v.org.SecretID)
+		if err != nil {
+			return err
+		}
+		if pinned, ok := key.Public().(ed25519.PublicKey); !ok || !bytes.Equal(pinned, v.org.PublicKey) {
+			t.Error("the organisation key is not the one that is pinned")
+		}
+		for _, l := range v.lineages {
+			if _, ok := l.Current(); !ok {
+				t.Errorf("%s has no current generation", l.Name)
+			}
+			for _, g := range l.Generations {
+				for _, m := range g.Members {
+					used++
+					key, err := h.signer(tx, m.SecretID)
+					if err != nil {
+						return err
+					}
+					cert, err := x509cert.ParseCertificate(m.Certificate)
+					if err != nil {
+						return err
+					}
+					if !key.Matches(cert) {
+						t.Errorf("%s: the key is not that of the certificate", m.Thumbprint)
+					}
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	if got := h.count(t, `SELECT count(*) FROM secret`); got != used {
+		t.Errorf("got %d sealed secrets, want the %d that are used", got, used)
+	}
+}
+
+// count asks the database.
+func (h *house) count(t *testing.T, query string) (n int) {
+	t.Helper()
+	path := (&url.URL{Path: filepath.Join(h.dir, state.FileName)}).EscapedPath()
+	db, err := sql.Open("sqlite", "file:"+path+"?mode=ro&_pragma=busy_timeout(10000)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = db.QueryRowContext(t.Context(), query).Scan(&n)
+	if err := errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// wantServed settles and shakes hands with every listener: each shows a member of its default lineage,
+// and one without shows nothing.
+func (h *house) wantServed(t *testing.T) {
+	t.Helper()
+	if err := h.Settle(t.Context()); err != nil {
+		t.Error(err)
+	}
+	listeners, err := h.Listeners(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range listeners {
+		if l.Service == "" {
+			continue
+		}
+		got, err := h.serves(t, l.Listener, client(keyring.ClientModern, ""))
+		if want := len(l.Thumbprints) > 0; want != (err == nil) || want && !slices.Contains(l.Thumbprints, got) {
+			t.Errorf("%s serves %q, %v, want one of %v", l.Listener, got, err, l.Thumbprints)
+		}
+	}
+}

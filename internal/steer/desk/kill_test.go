@@ -1,0 +1,113 @@
+package desk
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"postseal/internal/ground/listener"
+)
+
+// TestKillSetupAtEachStep ends a setup between any two of its effects.
+func TestKillSetupAtEachStep(t *testing.T) {
+	t.Parallel()
+	for step, stored := range map[string]bool{
+		stepWrite: false, stepWritten: false, stepCommit: false, stepCommitted: true, stepMove: true, stepMoved: true,
+	} {
+		t.Run(step, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			if got := start(t, "setup", dir, step).drain(t); !slices.Equal(got, []string{"begin"}) {
+				t.Fatalf("the child printed %q, it should have ended %s", got, step)
+			}
+			if got := whole(t, dir) != nil; got != stored {
+				t.Errorf("got an organisation %v, want %v", got, stored)
+			}
+			if !stored {
+				wantSetupSucceeds(t, dir)
+			}
+		})
+	}
+}
+
+// TestKillSetup ends a setup at any moment.
+func TestKillSetup(t *testing.T) {
+	t.Parallel()
+	for round := range 12 {
+		t.Run(strconv.Itoa(round), func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			p := start(t, "setup", dir, "")
+			if got := p.line(t); got != "begin" {
+				t.Fatalf("the child printed %q", got)
+			}
+			// A setup takes about as long as making two RSA keys, which nobody can foretell.
+			defer time.AfterFunc(rand.N(400*time.Millisecond), func() { p.cmd.Process.Kill() }).Stop()
+			done := slices.Contains(p.drain(t), "set up")
+			if h := whole(t, dir); h == nil && done {
+				t.Error("set up, and there is no organisation")
+			} else if h == nil {
+				wantSetupSucceeds(t, dir)
+			}
+		})
+	}
+}
+
+// TestKillChanges ends a process in the middle of its changes: each is there whole or not at all, and what
+// was answered is there.
+func TestKillChanges(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, nil)
+	h.make(t, NewRequest{Lineage: "one", Domains: []string{"one.example.com"}})
+	dir := h.dir
+	h.close(t)
+	for round := range 30 {
+		p := start(t, "change", dir, "")
+		first := p.line(t) // it has begun
+		timer := time.AfterFunc(rand.N(40*time.Millisecond), func() { p.cmd.Process.Kill() })
+		lines := append([]string{first}, p.drain(t)...)
+		timer.Stop()
+		answered, err := strconv.ParseInt(lines[len(lines)-1], 10, 64)
+		if err != nil {
+			t.Fatalf("round %d: the child printed %q", round, lines)
+		}
+		h := whole(t, dir)
+		if h == nil {
+			t.Fatalf("round %d: the organisation is gone", round)
+		}
+		if got := h.db.Seq(); got < answered || got > answered+1 {
+			t.Errorf("round %d: the state is at %d, %d was answered", round, got, answered)
+		}
+		h.wantUniform(t, fmt.Sprintf("round %d", round))
+		if _, err := h.Remove(t.Context(), tester(), RemoveRequest{ID: "two"}); err == nil {
+			t.Logf("round %d: two was there, unused", round)
+		} else if bound := h.picture(t); bound.Default["smtp"] == "two" { // in use: give its place away, as the child would
+			h.enable(t, EnableRequest{ID: "one", Services: "SMTP"})
+			if _, err := h.Remove(t.Context(), tester(), RemoveRequest{ID: "two"}); err != nil {
+				t.Error(err)
+			}
+		}
+		h.close(t)
+	}
+}
+
+// wantUniform checks that the listeners of a service, which every act of the child changes together, have
+// one default.
+func (h *house) wantUniform(t *testing.T, when string) {
+	t.Helper()
+	p := h.picture(t)
+	for _, group := range [][]listener.Service{{listener.ServiceIMAP, listener.ServicePOP}, {listener.ServiceSMTP}} {
+		found := map[string]bool{}
+		for _, s := range group {
+			for _, name := range s.Listeners() {
+				found[p.Default[name]] = true
+			}
+		}
+		if len(found) != 1 {
+			t.Errorf("%s: the defaults of %v are %v, want one", when, group, found)
+		}
+	}
+}
