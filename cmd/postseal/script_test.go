@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"crypto/sha256"
 	"database/sql"
 	"errors"
@@ -11,9 +10,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -227,8 +226,8 @@ func cmdTerminate(ts *testscript.TestScript, neg bool, _ []string) {
 	if len(all) == 0 {
 		ts.Fatalf("nothing runs in the background")
 	}
-	for _, c := range slices.Backward(all) {
-		if err := c.Process.Signal(sigterm); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	for _, c := range all {
+		if err := c.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 			ts.Check(err)
 		}
 	}
@@ -244,29 +243,4 @@ func cmdPID(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: pid VAR, with something in the background")
 	}
 	ts.Setenv(args[0], strconv.Itoa(all[len(all)-1].Process.Pid))
-}
-
-// cmdHold holds the lock of a data directory as somebody else, until the script ends or another hold releases it.
-//
-//	hold DIR HOLDER COMMAND...   runs postseal COMMAND while DIR is held, and gives DIR back meanwhile
-func cmdHold(ts *testscript.TestScript, neg bool, args []string) {
-	positive(ts, neg)
-	if len(args) < 3 {
-		ts.Fatalf("usage: hold DIR HOLDER COMMAND...")
-	}
-	release, err := holdLock(ts.MkAbs(args[0]), args[1])
-	ts.Check(err)
-	// The holder lets go as soon as the command waits for it: it has then opened the lock file.
-	out, in, err := os.Pipe()
-	ts.Check(err)
-	defer out.Close()
-	defer in.Close()
-	ts.Defer(release)
-	go func() {
-		defer release()
-		bufio.NewReader(out).ReadString('\n')
-	}()
-	_, err = in.WriteString("\n")
-	ts.Check(err)
-	ts.Check(ts.Exec("postseal", args[2:]...))
 }

@@ -2,6 +2,7 @@ package state
 
 import (
 	"database/sql"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -83,8 +84,8 @@ func wantBackups(t *testing.T, dir string, n int) (names []string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if info.Mode() != 0o600 || !strings.HasPrefix(e.Name(), "version-1-2") || !strings.HasSuffix(e.Name(), "Z.db") {
-			t.Errorf("got %s with mode %v, want version-1-TIME.db with mode 0600", e.Name(), info.Mode())
+		if info.Mode() != 0o600 || !strings.HasPrefix(e.Name(), fmt.Sprintf("version-%d-2", newestVersion(t))) || !strings.HasSuffix(e.Name(), "Z.db") {
+			t.Errorf("got %s with mode %v, want version-N-TIME.db with mode 0600", e.Name(), info.Mode())
 		}
 		db, err := sql.Open("sqlite", "file:"+filepath.Join(dir, "backups", e.Name())+"?mode=ro&immutable=1")
 		if err != nil {
@@ -112,7 +113,7 @@ func TestMigrationFails(t *testing.T) {
 	}
 	closeDB(t, db)
 	_, err := Open(t.Context(), Options{Dir: dir, migrations: later(t, "CREATE TABLE later (x BIGINT);\nDELETE FROM secret;\nINSERT INTO nowhere VALUES (1);")})
-	if err == nil || !strings.HasPrefix(err.Error(), "migrating the state from version 1 to 9999: ") {
+	if err == nil || !strings.HasPrefix(err.Error(), fmt.Sprintf("migrating the state from version %d to 9999: ", newestVersion(t))) {
 		t.Errorf("got %v, want it to name both versions", err)
 	}
 	wantBackups(t, dir, 1)
@@ -141,4 +142,18 @@ func TestMigrationWithoutBackup(t *testing.T) {
 		t.Errorf("got %v, want that the copy could not be made", err)
 	}
 	openWith(t, Options{Dir: dir})
+}
+
+// newestVersion is the version of this release's own migrations.
+func newestVersion(t *testing.T) int64 {
+	t.Helper()
+	files, err := fs.Sub(embedded, "migrations")
+	if err != nil {
+		t.Fatal(err)
+	}
+	newest, err := newestMigration(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newest
 }

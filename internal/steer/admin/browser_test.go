@@ -64,7 +64,7 @@ func TestBrowser(t *testing.T) {
 	v.follow(chromedp.KeyEvent(kb.Enter))
 	v.wantTitle("mail1.example.com – Postseal")
 	v.wantText("Postseal Internal", "Postseal Management", "Postseal Server Auth Certificate", "ECDSA-P256 + RSA-2048", "11 days left",
-		"opening listener pop3", "postseal listener disable pop3", "imaps", "993", "trial mailbox")
+		"Opening listener pop3", "postseal listener disable pop3", "imaps", "993", "trial mailbox")
 	v.picture("overview")
 
 	// By night, and on a phone.
@@ -74,6 +74,8 @@ func TestBrowser(t *testing.T) {
 	v.wantNoOverflow(390, 360)
 	v.picture("overview-phone-dark")
 	v.scheme("light")
+	v.do(chromedp.Evaluate[chromedp.Void](`document.querySelectorAll("details").forEach(d => d.open = true)`))
+	v.wantNoOverflow(390, 360)
 	v.picture("overview-phone")
 
 	// In Korean, by the switch, with the keyboard.

@@ -71,7 +71,7 @@ func korean() *words {
 		"left.ended":       "%s 전에 만료",
 		"left.ended-today": "오늘 만료",
 		"left.not-yet":     "아직 유효 기간 전",
-		"share":            "전체 기간의 %s %%",
+		"share":            "전체 기간의 %s%%",
 
 		"certificates.title":   "TLS 인증서",
 		"certificates.caption": "지금 쓰이는 TLS 인증서입니다. 먼저 만료되는 것이 위에 있습니다. 막대는 전체 유효 기간이고, 색칠한 부분이 남은 기간입니다.",

@@ -23,7 +23,7 @@ const lifeUnits = 1000
 type life struct {
 	Level string
 	Left  string // "1,825 days left"
-	Share string // "99 % of its life"; empty once it ended
+	Share string // "99% of its life"; empty once it ended
 	Gone  int    // of lifeUnits
 	Rest  int
 	From  stamp

@@ -42,11 +42,14 @@ type certificateRow struct {
 	Keys          string
 	Uses          []string
 	Names         []string
-	Members       []desk.Certificate
+	Members       []memberRow
 	Status        string
 	StatusLevel   string
 	Reason        string
 }
+
+// memberRow is one certificate of a generation, to be compared with what a client shows.
+type memberRow struct{ KeyType, Fingerprint, Thumbprint string }
 
 // listenerRow is a listener that is turned on.
 type listenerRow struct {
@@ -124,7 +127,7 @@ func generations(certificates []desk.Certificate) [][]desk.Certificate {
 // certificate words a generation. Its life is that of the member that ends first.
 func (w *words) certificate(members []desk.Certificate, lineages []desk.LineageView, now time.Time) certificateRow {
 	first := slices.MinFunc(members, func(a, b desk.Certificate) int { return a.NotAfter.Compare(b.NotAfter) })
-	row := certificateRow{life: w.life(first.NotBefore, first.NotAfter, now), Name: first.Name, Lineage: first.Lineage, Names: first.Names, Members: members}
+	row := certificateRow{life: w.life(first.NotBefore, first.NotAfter, now), Name: first.Name, Lineage: first.Lineage, Names: first.Names}
 	worst := slices.MinFunc(members, func(a, b desk.Certificate) int {
 		return cmp.Compare(slices.Index(x509cert.Statuses(), a.Status), slices.Index(x509cert.Statuses(), b.Status))
 	})
@@ -143,6 +146,7 @@ func (w *words) certificate(members []desk.Certificate, lineages []desk.LineageV
 	var keys []string
 	for _, m := range members {
 		keys = append(keys, m.KeyType)
+		row.Members = append(row.Members, memberRow{m.KeyType, desk.Fingerprint(m.SHA256), m.Thumbprint})
 	}
 	row.Keys = strings.Join(keys, " + ")
 	for _, s := range first.Services {
@@ -155,6 +159,9 @@ func (w *words) certificate(members []desk.Certificate, lineages []desk.LineageV
 		for _, role := range l.Roles {
 			row.Uses = append(row.Uses, w.say("use."+role))
 		}
+	}
+	if len(row.Uses) > 0 {
+		row.Uses[0] = upper(row.Uses[0])
 	}
 	return row
 }

@@ -230,11 +230,14 @@ func (v *view) named(name string) (state.Lineage, bool) {
 	return v.lineages[i], true
 }
 
-// defaultOf returns the lineage that is the default of a listener.
+// defaultOf returns the lineage that is the default of a listener. One whose generation in force was
+// removed is none: it has nothing to serve.
 func (v *view) defaultOf(listener string) (state.Lineage, bool) {
 	for _, b := range v.bindings {
 		if b.Listener == listener && b.Role == state.RoleDefault {
-			return v.lineage(b.LineageID)
+			l, _ := v.lineage(b.LineageID)
+			_, ok := l.Current()
+			return l, ok
 		}
 	}
 	return state.Lineage{}, false

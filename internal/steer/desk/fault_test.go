@@ -237,9 +237,11 @@ func TestSealingKeyFaults(t *testing.T) {
 		damage func(sealing string) error
 		want   error
 	}{
-		"gone":           {durable.Remove, ErrSealingKeyMissing},
-		"of another":     {func(s string) error { return durable.WriteFile(s, other, 0o600) }, ErrSealingKeyForeign},
-		"left by others": {func(s string) error { return errors.Join(durable.Remove(s), durable.WriteFile(pending(s), other, 0o600)) }, ErrSealingKeyMissing},
+		"gone":       {durable.Remove, ErrSealingKeyMissing},
+		"of another": {func(s string) error { return durable.WriteFile(s, other, 0o600) }, ErrSealingKeyForeign},
+		"left by others": {func(s string) error {
+			return errors.Join(durable.Remove(s), durable.WriteFile(pending(s), other, 0o600))
+		}, ErrSealingKeyMissing},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

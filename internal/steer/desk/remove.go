@@ -31,7 +31,8 @@ func (d *Desk) Remove(ctx context.Context, who state.Actor, r RemoveRequest) (*C
 		if r.All {
 			goes = f.lineage.Generations
 		}
-		if slices.ContainsFunc(goes, func(g state.Generation) bool { return g.State == "current" }) {
+		inForce := slices.ContainsFunc(goes, func(g state.Generation) bool { return g.State == state.StateCurrent })
+		if inForce {
 			if err := v.removable(f.lineage); err != nil {
 				return nil, nil, err
 			}
@@ -44,7 +45,7 @@ func (d *Desk) Remove(ctx context.Context, who state.Actor, r RemoveRequest) (*C
 			}
 		}
 		for _, b := range v.bindingViews(f.lineage.ID) {
-			if b.Role != state.RoleDefault {
+			if !inForce || b.Role != state.RoleDefault {
 				continue
 			}
 			change.Warnings = append(change.Warnings, fmt.Sprintf("the listener %s has no certificate then and closes", b.Listener))

@@ -130,10 +130,10 @@ func (d *Desk) keyFor(ctx context.Context, leaf *x509.Certificate, r oldMember) 
 		}
 		return keys.Generate(kind)
 	}
+	d.settling.Lock() // before the transaction, as Settle does
+	defer d.settling.Unlock()
 	var key *keys.Private
 	err := d.db.View(ctx, func(tx *state.Tx) (err error) {
-		d.settling.Lock()
-		defer d.settling.Unlock()
 		key, err = d.signer(tx, r.SecretID)
 		return err
 	})

@@ -164,6 +164,9 @@ func (d *Desk) input(tx *state.Tx, v *view) (keyring.Input, error) {
 			if !ok {
 				return in, fmt.Errorf("reading the binding of %s: %w", l.Name, state.ErrNotFound)
 			}
+			if _, ok := bound.Current(); !ok { // removed, while others of its line are kept
+				continue
+			}
 			ring.Bindings = append(ring.Bindings, keyring.Binding{Lineage: bound.Name, Role: keyring.Role(b.Role)})
 			used[bound.ID] = true
 		}
