@@ -26,6 +26,9 @@ func (r *running) announce(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if r.json {
+		return r.announceJSON(ctx, status)
+	}
 	fmt.Fprintf(r.out, "postseal serves %s as %s (process %d, started in %d ms)\n", status.Organisation, status.Server, pid(), time.Since(r.began).Milliseconds())
 	fmt.Fprintf(r.out, "data in %s\n\nCertificates\n", r.data)
 	if err := r.printCertificates(certificates); err != nil {
@@ -41,6 +44,22 @@ func (r *running) announce(ctx context.Context) error {
 		}
 	}
 	return r.announceManagement(ctx, status, certificates)
+}
+
+// announceJSON says the same to a program.
+func (r *running) announceJSON(ctx context.Context, status *desk.Status) error {
+	out := map[string]any{"data": r.data, "process": pid(), "startedInMs": time.Since(r.began).Milliseconds(), "status": statusOut{*status, hinted(status.Attention), hinted(status.Information)}}
+	for _, l := range status.Listeners {
+		if l.Listener != listener.Management || l.State != desk.ListenerOpen {
+			continue
+		}
+		link, err := r.desk.NewLink(ctx, state.Actor{Who: me().Who, From: "start"})
+		if err != nil {
+			return err
+		}
+		out["signIn"] = map[string]any{"url": signInURL(l, link.Token), "expiresAt": link.ExpiresAt}
+	}
+	return r.printJSON(out)
 }
 
 // announceManagement prints the address of the pages with a link that works once.

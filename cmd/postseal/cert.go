@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -30,7 +32,7 @@ func (a *app) certListCommand() *cobra.Command {
 	}
 	c.Flags().StringVar(&status, "status", "", "only those of this `STATUS`, see: postseal help status")
 	c.Flags().StringVar(&filter.Domain, "domain", "", "only those that cover this `NAME`")
-	c.Flags().StringVar(&within, "expiring-within", "", "only those that end within this time, like 30d or 12h")
+	c.Flags().StringVar(&within, "expiring-within", "", "only those that end within this `TIME`, like 30d or 12h")
 	c.Flags().BoolVar(&exchange, "exchange", false, "the columns of Exchange: thumbprint, services (IP.WS..), subject")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		if within != "" {
@@ -41,6 +43,9 @@ func (a *app) certListCommand() *cobra.Command {
 			filter.ExpiringWithin = int64(d / time.Second)
 		}
 		filter.Status = x509cert.Status(status)
+		if err := checkFilter(filter); err != nil {
+			return err
+		}
 		list, err := call[[]desk.Certificate](cmd.Context(), a, "cert/list", filter)
 		if err != nil {
 			return err
@@ -187,10 +192,16 @@ func (a *app) certExplainCommand() *cobra.Command {
 	c.Flags().StringVar(&r.Listener, "listener", "", "the listener's `NAME`")
 	c.Flags().StringVar(&r.SNI, "sni", "", "the server `NAME` that the client asks for")
 	c.Flags().StringVar(&r.From, "from", "", "the client's `ADDRESS`")
-	c.Flags().StringVar(&r.Client, "client", "", "modern or rsa-only (default modern)")
+	c.Flags().StringVar(&r.Client, "client", "", "`KIND` of client: modern or rsa-only (default modern)")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		if r.Listener == "" {
 			return &usageError{fmt.Errorf("--listener is missing")}
+		}
+		if err := errors.Join(checkListener(r.Listener), checkOneOf("--client", r.Client, "modern", "rsa-only")); err != nil {
+			return err
+		}
+		if _, err := netip.ParseAddr(r.From); err != nil && r.From != "" {
+			return &desk.ValueError{Name: "--from", Value: r.From, Reason: "not an IP address"}
 		}
 		return a.explain(cmd.Context(), r)
 	}

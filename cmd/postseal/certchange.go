@@ -19,9 +19,9 @@ func (a *app) certNewCommand() *cobra.Command {
 	f := c.Flags()
 	f.StringVar(&r.Name, "name", "", "friendly `NAME`, at most 63 characters")
 	f.StringArrayVar(&r.Domains, "domain", nil, "a `NAME` or address it is for; repeatable (default this server's names)")
-	f.StringVar(&r.Subject, "subject", "", "subject in the form of RFC 4514, like \"CN=mail.example.com,O=Example\"")
+	f.StringVar(&r.Subject, "subject", "", "`SUBJECT` in the form of RFC 4514, like \"CN=mail.example.com,O=Example\"")
 	f.StringArrayVar(&r.Kinds, "key", nil, "`KIND` of key, one per algorithm; repeatable (default ecdsa-p256 and rsa-2048)")
-	f.IntVar(&r.Days, "days", 0, "life in days (default 825)")
+	f.IntVar(&r.Days, "days", 0, "life in `DAYS` (default 825)")
 	f.BoolVar(&r.Exportable, "exportable", false, "the private key may leave in a file")
 	f.StringVar(&r.Services, "services", "", "enable it for this `LIST` of services, see: postseal help services")
 	f.StringVar(&r.Lineage, "lineage", "", "`NAME` of the new lineage (default made of the first domain)")
@@ -31,6 +31,9 @@ func (a *app) certNewCommand() *cobra.Command {
 		}
 		if cmd.Flags().Changed("days") && r.Days == 0 {
 			return &usageError{errors.New("--days 0: want at least 1")}
+		}
+		if err := checkNew(r); err != nil {
+			return err
 		}
 		return a.change(cmd.Context(), "cert/new", func(d desk.Doing) any { r.Doing = d; return r })
 	}
@@ -45,11 +48,14 @@ func (a *app) certEnableCommand() *cobra.Command {
 		Example: "  postseal cert enable mail-example-com --services IMAP,POP",
 	}
 	c.Flags().StringVar(&r.Services, "services", "", "`LIST` of services, see: postseal help services")
-	c.Flags().StringArrayVar(&r.Listeners, "listener", nil, "only this listener of the services; repeatable")
+	c.Flags().StringArrayVar(&r.Listeners, "listener", nil, "only the listener of this `NAME`, one of the services' listeners; repeatable")
 	c.Flags().BoolVar(&r.ByName, "sni-only", false, "add a name binding: it answers its own names only")
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		if r.Services == "" {
 			return &usageError{errors.New("--services is missing")}
+		}
+		if err := checkServices(r.Services, r.Listeners); err != nil {
+			return err
 		}
 		r.ID = args[0]
 		return a.change(cmd.Context(), "cert/enable", func(d desk.Doing) any { r.Doing = d; return r })
@@ -68,6 +74,9 @@ func (a *app) certDisableCommand() *cobra.Command {
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		if r.Listener == "" {
 			return &usageError{errors.New("--listener is missing")}
+		}
+		if err := checkListener(r.Listener); err != nil {
+			return err
 		}
 		r.ID = args[0]
 		return a.change(cmd.Context(), "cert/disable", func(d desk.Doing) any { r.Doing = d; return r })

@@ -33,12 +33,14 @@ func (a *app) change(ctx context.Context, act string, request func(desk.Doing) a
 	if a.dryRun {
 		return a.printChange(&preview)
 	}
+	var doing desk.Doing
 	if preview.Replaces && !a.yes {
 		if err := a.ask(&preview); err != nil {
 			return err
 		}
+		doing.IfSeq = preview.Seq // what was agreed to, and nothing else
 	}
-	return a.carryOut(ctx, client, act, request(desk.Doing{IfSeq: preview.Seq}))
+	return a.carryOut(ctx, client, act, request(doing))
 }
 
 func (a *app) carryOut(ctx context.Context, client *admin.Client, act string, request any) error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"postseal/internal/ground/state"
@@ -27,7 +28,7 @@ func (a *app) connect(ctx context.Context) (*admin.Client, func(), error) {
 		done()
 		return nil, nil, err
 	}
-	if s.Server != a.server {
+	if !strings.EqualFold(s.Server, a.server) {
 		done()
 		return nil, nil, &desk.UnknownServerError{Name: a.server}
 	}

@@ -52,11 +52,14 @@ func (a *app) lineageSetCommand() *cobra.Command {
 		Use: "set LINEAGE", Short: "Say how a lineage renews", Args: oneArg("the name of a lineage"),
 		Example: "  postseal lineage set mail-example-com --activation approve",
 	}
-	c.Flags().StringVar(&r.Activation, "activation", "", "auto (a renewal serves at once) or approve (it waits for cert activate)")
-	c.Flags().StringVar(&r.KeyAtRenewal, "key-at-renewal", "", "new (a new key each time) or keep")
+	c.Flags().StringVar(&r.Activation, "activation", "", "`HOW`: auto (a renewal serves at once) or approve (it waits for cert activate)")
+	c.Flags().StringVar(&r.KeyAtRenewal, "key-at-renewal", "", "`HOW`: new (a new key each time) or keep")
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		if r.Activation == "" && r.KeyAtRenewal == "" {
 			return &usageError{errors.New("nothing to set: give --activation or --key-at-renewal")}
+		}
+		if err := errors.Join(checkOneOf("--activation", r.Activation, "auto", "approve"), checkOneOf("--key-at-renewal", r.KeyAtRenewal, "new", "keep")); err != nil {
+			return err
 		}
 		r.Lineage = args[0]
 		return a.change(cmd.Context(), "lineage/set", func(d desk.Doing) any { r.Doing = d; return r })

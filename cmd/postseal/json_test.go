@@ -21,7 +21,7 @@ import (
 //	json FILE PATH WANT
 //
 // PATH names fields and places with dots between: "listeners.3.names.0". A place may also be the first object with a
-// field of that value, "listeners.listener=imaps.state"; # is the length of a list, and an empty path the document.
+// field of that value, "listeners.listener=imaps.state"; "count" is the length of a list, and an empty path the document.
 // WANT is the text itself, or JSON for what is no text.
 func cmdJSON(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) != 3 {
@@ -109,7 +109,7 @@ func descend(value any, step string) (any, error) {
 			return inner, nil
 		}
 	case []any:
-		if step == "#" {
+		if step == "count" {
 			return len(v), nil
 		}
 		if n, err := strconv.Atoi(step); err == nil && n < len(v) {
@@ -128,7 +128,7 @@ func descend(value any, step string) (any, error) {
 
 func TestFind(t *testing.T) {
 	const text = `{"a": [{"n": "x", "v": 1}, {"n": "y", "v": null}], "b": "<t>"}`
-	for path, want := range map[string]string{"b": "<t>", "a.#": "2", "a.1.n": "y", "a.n=x.v": "1", "a.n=y.v": "null", "a.0": `{"n":"x","v":1}`} {
+	for path, want := range map[string]string{"b": "<t>", "a.count": "2", "a.1.n": "y", "a.n=x.v": "1", "a.n=y.v": "null", "a.0": `{"n":"x","v":1}`} {
 		if got, err := find(text, path); err != nil || got != want {
 			t.Errorf("find %s: got %q, %v, want %q", path, got, err, want)
 		}

@@ -35,6 +35,9 @@ func (a *app) listenerSetCommand(verb string, enabled bool) *cobra.Command {
 	return &cobra.Command{
 		Use: verb + " NAME", Short: short, Args: oneArg("the name of a listener"), Example: "  postseal listener " + verb + " pop3",
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := checkListener(args[0]); err != nil {
+				return err
+			}
 			return a.change(cmd.Context(), "listener/set", func(d desk.Doing) any {
 				return desk.ListenerRequest{Doing: d, Listener: args[0], Enabled: enabled}
 			})

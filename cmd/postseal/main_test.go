@@ -35,6 +35,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"refused":   cmdRefused,
 			"exits":     cmdExits,
+			"powerless": cmdPowerless,
 			"remember":  cmdRemember,
 			"unchanged": cmdUnchanged,
 			"picture":   cmdPicture,
@@ -53,6 +54,7 @@ func TestScripts(t *testing.T) {
 			"terminate": cmdTerminate,
 			"pid":       cmdPID,
 			"tls":       cmdTLS,
+			"talk":      cmdTalk,
 			"hold":      cmdHold,
 		},
 	})

@@ -74,9 +74,10 @@ func (a *app) complain(called *cobra.Command, err error) int {
 			advice.Text = "see: " + called.CommandPath() + " --help"
 		}
 	}
-	if advice.Text != "" {
-		fmt.Fprintf(a.err, "postseal: hint: %s\n", oneLine(advice.Text))
+	if advice.Text == "" {
+		advice.Text = "see what needs attention: postseal status"
 	}
+	fmt.Fprintf(a.err, "postseal: hint: %s\n", oneLine(advice.Text))
 	if advice.Usage {
 		return exitUsage
 	}
@@ -118,7 +119,7 @@ func (a *app) root() *cobra.Command {
 	flags.BoolVar(&a.yes, "yes", false, "do it without asking")
 	flags.BoolVar(&a.dryRun, "dry-run", false, "only say what would change")
 	flags.BoolVarP(&a.verbose, "verbose", "v", false, "say more")
-	root.AddCommand(a.serveCommand(), a.setupCommand(), a.statusCommand(), a.certCommand(), a.lineageCommand(), a.listenerCommand(), a.serviceCommand(), a.adminCommand(), versionCommand())
+	root.AddCommand(a.serveCommand(), a.setupCommand(), a.statusCommand(), a.certCommand(), a.lineageCommand(), a.listenerCommand(), a.serviceCommand(), a.adminCommand(), a.versionCommand(), a.completionCommand())
 	a.addTopics(root)
 	return root
 }
@@ -147,6 +148,9 @@ func (a *app) globals(cmd *cobra.Command) error {
 	if a.sealing == "" {
 		a.sealing = filepath.Join(dir, "sealing-key")
 	}
+	if a.sealing, err = filepath.Abs(a.sealing); err != nil { // an undo line works anywhere
+		return fmt.Errorf("finding the sealing key %s: %w", a.sealing, err)
+	}
 	a.configGiven = a.config != ""
 	if a.config == "" {
 		a.config = filepath.Join(dir, "postseal.toml")
@@ -161,6 +165,7 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	}
 	if cmd.HasAvailableSubCommands() {
 		text := fmt.Sprintf("unknown command %q for %q", args[0], cmd.CommandPath())
+		cmd.SuggestionsMinimumDistance = 2 // letters that may be wrong
 		if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 			text += fmt.Sprintf("; did you mean %s?", strings.Join(near, ", "))
 		}
@@ -181,6 +186,9 @@ func oneArg(name string) cobra.PositionalArgs {
 
 // showHelp is what a noun without a verb does: it is not a command.
 func showHelp(cmd *cobra.Command, _ []string) error {
+	if cmd.HasParent() {
+		cmd.SetOut(cmd.ErrOrStderr()) // standard output is data
+	}
 	if err := cmd.Help(); err != nil {
 		return err
 	}

@@ -61,6 +61,20 @@ func cmdRefused(ts *testscript.TestScript, neg bool, args []string) {
 	checkRefusal(ts)
 }
 
+// cmdPowerless is refused for a user who may write only where the mode says so. Root may everywhere, and lays that down
+// with setpriv first.
+//
+//	powerless 1 cert list
+func cmdPowerless(ts *testscript.TestScript, neg bool, args []string) {
+	positive(ts, neg)
+	words := []string{args[0], "postseal"}
+	if os.Geteuid() == 0 {
+		words = []string{args[0], "setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-dac_override,-dac_read_search", "postseal"}
+	}
+	cmdExits(ts, false, append(words, args[1:]...))
+	checkRefusal(ts)
+}
+
 func checkRefusal(ts *testscript.TestScript) {
 	if out := ts.ReadFile("stdout"); out != "" {
 		ts.Fatalf("standard output of a refusal: got %q, want nothing", out)

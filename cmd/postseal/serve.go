@@ -56,6 +56,12 @@ func (a *app) serveCommand() *cobra.Command {
 		if s.passwordFile != "" && !s.trial {
 			return &usageError{errors.New("--trial-password-file needs --trial")}
 		}
+		if name := s.org.given(cmd.Flags()); name != "" && !s.setup {
+			return &usageError{fmt.Errorf("--%s needs --setup", name)}
+		}
+		if a.dryRun {
+			return &usageError{errors.New("serve has no --dry-run")}
+		}
 		addresses, err := s.at.addresses(cmd.Flags())
 		if err != nil {
 			return err
@@ -72,25 +78,30 @@ func (a *app) serve(ctx context.Context, s serving, addresses config.Addresses) 
 	if err != nil {
 		return err
 	}
-	addresses = addresses.Over(config.Addresses{Bind: file.Bind, PortOffset: file.PortOffset, Listen: file.Listen})
-	if err := addresses.Check(); err != nil {
-		return err
+	written := config.Addresses{Bind: file.Bind, PortOffset: file.PortOffset, Listen: file.Listen}
+	if err := written.Check(); err != nil {
+		return &config.FileError{Path: a.config, Err: errors.New(err.Error())} // %w would say that the command line is wrong
 	}
+	addresses = addresses.Over(written)
 	level := slog.LevelInfo
 	if a.verbose {
 		level = slog.LevelDebug
 	}
 	log := slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: level}))
 
-	db, err := state.Open(ctx, state.Options{Dir: a.data, Holder: state.HolderServe, Create: s.trial || s.setup})
+	p := &ports{addresses: addresses, limits: limits(file.Limits), messages: relay.Limits{MessageBytes: file.Limits.MessageBytes, Command: time.Duration(file.Limits.Command)},
+		health: new(health.Set), log: log, open: make(map[string]*port)}
+	if s.trial || s.setup {
+		if err := a.found(ctx, s, p); err != nil {
+			return err
+		}
+	}
+	db, err := state.Open(ctx, state.Options{Dir: a.data, Holder: state.HolderServe})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-
-	p := &ports{addresses: addresses, limits: limits(file.Limits), messages: relay.Limits{MessageBytes: file.Limits.MessageBytes, Command: time.Duration(file.Limits.Command)},
-		health: new(health.Set), log: log, open: make(map[string]*port)}
-	if err := a.found(ctx, db, s, p); err != nil {
+	if err := a.checkTrial(ctx, db, s); err != nil {
 		return err
 	}
 	d, err := desk.Open(ctx, desk.Options{State: db, Sealing: a.sealing, Runtime: p, Health: p.health, Log: log})
@@ -101,25 +112,8 @@ func (a *app) serve(ctx context.Context, s serving, addresses config.Addresses) 
 	return run.run(ctx, s)
 }
 
-// found sets up an organisation in an empty directory, if the flags ask for one.
-func (a *app) found(ctx context.Context, db *state.DB, s serving, p *ports) error {
-	var org state.Organisation
-	err := db.View(ctx, func(tx *state.Tx) (err error) {
-		org, err = tx.Organisation()
-		return err
-	})
-	if err == nil {
-		if s.trial && !org.Trial {
-			return fmt.Errorf("starting a trial in %s: %w", a.data, desk.ErrNotTrial)
-		}
-		return nil
-	}
-	if !errors.Is(err, state.ErrNoOrganisation) {
-		return err
-	}
-	if !s.trial && !s.setup {
-		return fmt.Errorf("opening the data directory %s: %w", a.data, err)
-	}
+// found sets up an organisation if there is none. Whatever can be wrong is found before anything is made.
+func (a *app) found(ctx context.Context, s serving, p *ports) error {
 	o, err := s.org.options(a, p.addresses)
 	if err != nil {
 		return err
@@ -127,15 +121,51 @@ func (a *app) found(ctx context.Context, db *state.DB, s serving, p *ports) erro
 	if s.trial {
 		o.Organisation, o.Domains, o.Host, o.Mode, o.Trial = "Trial", []string{trialDomain}, "", desk.ModeFront, true
 	}
-	// A port that is taken is found before anything is made.
-	if o.Mode == desk.ModeFront {
-		for _, k := range listener.Kinds() {
-			if err := p.CanOpen(k.Name, netip.AddrPortFrom(netip.IPv6Unspecified(), k.Port)); err != nil {
-				return err
-			}
+	if len(o.Domains) > 0 {
+		if err := desk.CheckSetup(o); err != nil {
+			return err
 		}
 	}
-	return desk.Setup(ctx, db, o, me())
+	if s.passwordFile != "" {
+		if _, err := os.Stat(s.passwordFile); err != nil {
+			return &usageError{fmt.Errorf("--trial-password-file: %w", err)}
+		}
+	}
+	if err := a.vacant(ctx); errors.Is(err, desk.ErrOrganisationExists) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	if err := desk.CheckSetup(o); err != nil {
+		return err
+	}
+	for _, k := range listener.Kinds() {
+		at := netip.AddrPortFrom(netip.IPv6Unspecified(), k.Port)
+		switch {
+		case k.Service == listener.ServiceManagement:
+			at = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), k.Port)
+		case o.Mode != desk.ModeFront:
+			continue
+		}
+		if err := p.CanOpen(k.Name, at); err != nil {
+			return err
+		}
+	}
+	return a.setUp(ctx, o)
+}
+
+// checkTrial refuses to run a trial on an organisation that is none.
+func (a *app) checkTrial(ctx context.Context, db *state.DB, s serving) error {
+	return db.View(ctx, func(tx *state.Tx) error {
+		org, err := tx.Organisation()
+		if err == nil && s.trial && !org.Trial {
+			return fmt.Errorf("starting a trial in %s: %w", a.data, desk.ErrNotTrial)
+		}
+		if errors.Is(err, state.ErrNoOrganisation) {
+			return fmt.Errorf("opening the data directory %s: %w", a.data, err)
+		}
+		return err
+	})
 }
 
 func limits(l config.Limits) front.Limits {

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -55,6 +56,11 @@ func cmdWaitOpen(ts *testscript.TestScript, neg bool, args []string) {
 	var d net.Dialer
 	for _, name := range args {
 		poll(ts, name+" is open", func(ctx context.Context) bool {
+			for _, c := range ts.BackgroundCmds() {
+				if errors.Is(c.Process.Signal(syscall.Signal(0)), os.ErrProcessDone) {
+					ts.Fatalf("%s is not open, and the server has ended", name)
+				}
+			}
 			c, err := d.DialContext(ctx, "tcp", address(ts, name))
 			return err == nil && c.Close() == nil
 		})

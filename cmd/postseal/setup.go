@@ -1,15 +1,19 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"postseal/internal/ground/config"
 	"postseal/internal/ground/state"
+	"postseal/internal/ground/x509cert"
 	"postseal/internal/steer/desk"
 )
 
@@ -49,8 +53,18 @@ func (o *founding) flags(f *pflag.FlagSet) {
 	f.StringVar(&o.org, "org", "", "`NAME` of the organisation (default its first domain)")
 	f.StringArrayVar(&o.domains, "domain", nil, "accepted `DOMAIN`; repeatable, the first is the default")
 	f.StringVar(&o.host, "host", "", "full `NAME` of this server (default the machine's name in the first domain)")
-	f.StringVar(&o.mode, "mode", desk.ModeBeside, "beside (put certificates into the mail server that is there) or front (stand before it)")
+	f.StringVar(&o.mode, "mode", desk.ModeBeside, "`MODE` of this server: beside (put certificates into the mail server that is there) or front (stand before it)")
 	f.StringVar(&o.database, "database", "", "`URL` of a database; only the embedded one is there in this release")
+}
+
+// given returns the name of the first flag that was given, empty for none.
+func (o *founding) given(f *pflag.FlagSet) string {
+	for _, name := range []string{"org", "domain", "host", "mode", "database"} {
+		if f.Changed(name) {
+			return name
+		}
+	}
+	return ""
 }
 
 func (o *founding) options(a *app, at config.Addresses) (desk.SetupOptions, error) {
@@ -87,23 +101,77 @@ func (a *app) setupCommand() *cobra.Command {
 		if err := desk.CheckSetup(o); err != nil {
 			return err
 		}
-		if a.dryRun {
-			fmt.Fprintf(a.err, "postseal: would set up an organisation for %v in %s\n", o.Domains, a.data)
-			return nil
-		}
-		db, err := state.Open(ctx, state.Options{Dir: a.data, Create: true})
-		if err != nil {
+		if err := a.vacant(ctx); err != nil {
 			return err
 		}
-		if err := desk.Setup(ctx, db, o, me()); err != nil {
-			return errors.Join(err, db.Close())
+		if a.dryRun {
+			return a.printSetupPlan(o)
 		}
-		if err := db.Close(); err != nil {
+		if err := a.setUp(ctx, o); err != nil {
 			return err
 		}
 		return a.printSetup(cmd)
 	}
 	return c
+}
+
+// setUp makes the organisation.
+func (a *app) setUp(ctx context.Context, o desk.SetupOptions) error {
+	db, err := state.Open(ctx, state.Options{Dir: a.data, Create: true})
+	if err != nil {
+		return err
+	}
+	return errors.Join(desk.Setup(ctx, db, o, me()), db.Close())
+}
+
+// vacant makes sure that an organisation can be set up here, before anything is made for it. The error is
+// desk.ErrOrganisationExists when there is one.
+func (a *app) vacant(ctx context.Context) error {
+	if dir := filepath.Dir(a.sealing); dir != a.data {
+		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+			return &usageError{fmt.Errorf("--sealing-key %s: there is no directory %s", a.sealing, dir)}
+		}
+	}
+	db, err := state.Open(ctx, state.Options{Dir: a.data})
+	switch {
+	case errors.Is(err, state.ErrNoOrganisation):
+	case err != nil:
+		return err
+	default:
+		err := db.View(ctx, func(tx *state.Tx) error {
+			_, err := tx.Organisation()
+			return err
+		})
+		if err == nil {
+			err = fmt.Errorf("setting up in %s: %w", a.data, desk.ErrOrganisationExists)
+		} else if errors.Is(err, state.ErrNoOrganisation) {
+			err = nil
+		}
+		if err := errors.Join(err, db.Close()); err != nil {
+			return err
+		}
+	}
+	if _, err := os.Lstat(a.sealing); err == nil {
+		return fmt.Errorf("setting up: %w: %s", desk.ErrSealingKeyExists, a.sealing)
+	}
+	return nil
+}
+
+// printSetupPlan says what setup would do.
+func (a *app) printSetupPlan(o desk.SetupOptions) error {
+	var domains []string
+	for _, text := range o.Domains {
+		d, err := x509cert.ParseDomain(text)
+		if err != nil {
+			return err
+		}
+		domains = append(domains, string(d))
+	}
+	if a.json {
+		return a.printJSON(map[string]any{"data": a.data, "domains": domains, "mode": o.Mode})
+	}
+	fmt.Fprintf(a.out, "would set up an organisation for %s in %s\n", strings.Join(domains, ", "), a.data)
+	return nil
 }
 
 // printSetup shows the certificates that were made, and what to do next.
@@ -119,6 +187,6 @@ func (a *app) printSetup(cmd *cobra.Command) error {
 		return err
 	}
 	fmt.Fprintf(a.err, "postseal: the sealing key is %s: keep a copy of it in a safe place, apart from the data\n", a.sealing)
-	fmt.Fprintf(a.err, "postseal: next: postseal serve --data %s\n", a.data)
+	fmt.Fprintf(a.err, "postseal: next: postseal serve%s\n", a.whereFlags())
 	return nil
 }

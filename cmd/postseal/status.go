@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"runtime"
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
@@ -78,15 +79,18 @@ func (a *app) printStatus(s *desk.Status) error {
 	return t.end()
 }
 
-func versionCommand() *cobra.Command {
+func (a *app) versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "version", Short: "Print the version", Args: noArgs, Example: "  postseal version",
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: func(*cobra.Command, []string) error {
 			version := "unknown"
-			if info, ok := debug.ReadBuildInfo(); ok {
-				version = fmt.Sprintf("%s, %s", info.Main.Version, info.GoVersion)
+			if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+				version = info.Main.Version
 			}
-			fmt.Fprintln(cmd.OutOrStdout(), "postseal", version)
+			if a.json {
+				return a.printJSON(map[string]string{"version": version, "go": runtime.Version()})
+			}
+			fmt.Fprintf(a.out, "postseal %s, %s\n", version, runtime.Version())
 			return nil
 		},
 	}

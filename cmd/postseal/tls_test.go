@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"regexp"
 	"strings"
 	"time"
 
@@ -36,17 +37,52 @@ func cmdTLS(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Fatalf("tls: unknown word %q", rest[0])
 		}
 	}
-	k, _ := listener.ByName(args[0])
-	conn, err := net.DialTimeout("tcp", address(ts, args[0]), patience)
+	secure := secured(ts, args[0], client)
+	fmt.Fprintln(ts.Stdout(), x509cert.Thumbprint(secure.ConnectionState().PeerCertificates[0].Raw))
+	ts.Check(secure.Close())
+}
+
+// secured connects to a listener of this script's server, up to the end of the handshake.
+func secured(ts *testscript.TestScript, name string, client *tls.Config) *tls.Conn {
+	k, _ := listener.ByName(name)
+	conn, err := net.DialTimeout("tcp", address(ts, name), patience)
 	ts.Check(err)
-	defer conn.Close()
+	ts.Defer(func() { conn.Close() })
 	ts.Check(conn.SetDeadline(time.Now().Add(patience)))
 	if k.Upgrade == "starttls" {
 		ts.Check(startTLS(conn, k.Protocol))
 	}
 	secure := tls.Client(conn, client)
 	ts.Check(secure.Handshake())
-	fmt.Fprintln(ts.Stdout(), x509cert.Thumbprint(secure.ConnectionState().PeerCertificates[0].Raw))
+	return secure
+}
+
+// cmdTalk connects to a mail listener with TLS, sends lines, each after the answer to the one before, and prints the
+// answers.
+//
+//	talk LISTENER LINE...
+func cmdTalk(ts *testscript.TestScript, neg bool, args []string) {
+	positive(ts, neg)
+	if len(args) < 2 {
+		ts.Fatalf("usage: talk LISTENER LINE...")
+	}
+	secure := secured(ts, args[0], &tls.Config{InsecureSkipVerify: true}) // only the words count here
+	in := bufio.NewReader(secure)
+	k, _ := listener.ByName(args[0])
+	if k.Upgrade == "implicit" {
+		_, err := in.ReadString('\n')
+		ts.Check(err)
+	}
+	end := map[string]*regexp.Regexp{"smtp": regexp.MustCompile(`^\d{3} `), "imap": regexp.MustCompile(`^a `), "pop3": regexp.MustCompile(`^[+-]`)}[k.Protocol]
+	for _, line := range args[1:] {
+		_, err := io.WriteString(secure, line+"\r\n")
+		ts.Check(err)
+		for answer := ""; !end.MatchString(answer); {
+			answer, err = in.ReadString('\n')
+			ts.Check(err)
+			fmt.Fprintln(ts.Stdout(), strings.TrimSpace(answer))
+		}
+	}
 	ts.Check(secure.Close())
 }
 

@@ -83,11 +83,8 @@ func servicesTable() string {
 
 func configTable() string {
 	var b strings.Builder
-	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "  KEY\tDEFAULT\tMEANING")
 	for _, k := range config.Keys() {
-		fmt.Fprintf(w, "  %s\t%s\t%s\n", k.Name, k.Default, k.Meaning)
+		fmt.Fprintf(&b, "  %s (default: %s)\n      %s\n", k.Name, k.Default, k.Meaning)
 	}
-	w.Flush()
 	return b.String()
 }

@@ -42,6 +42,12 @@ func Overdue(notBefore, notAfter time.Time) time.Time {
 	return notAfter.Add(-notAfter.Sub(notBefore) / 6)
 }
 
+// Ending returns when little is left of a certificate that a person renews: thirty days, but never more than
+// the last third of its life, so that a certificate of six days is not always near its end.
+func Ending(notBefore, notAfter time.Time) time.Time {
+	return notAfter.Add(-min(30*24*time.Hour, notAfter.Sub(notBefore)/3))
+}
+
 const (
 	// longest is how long Run sleeps at most: clocks are set, machines are suspended, lineages come.
 	longest = 6 * time.Hour

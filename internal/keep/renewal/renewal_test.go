@@ -15,12 +15,12 @@ const day = 24 * time.Hour
 func TestWhenItIsDue(t *testing.T) {
 	begin := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	for _, c := range []struct {
-		life, due, overdue time.Duration
+		life, due, overdue, ending time.Duration
 	}{
-		{6 * day, 4 * day, 5 * day},
-		{90 * day, 60 * day, 75 * day},
-		{1826 * day, 1826 * day / 3 * 2, 1826*day - 1826*day/6},
-		{0, 0, 0},
+		{6 * day, 4 * day, 5 * day, 4 * day},
+		{90 * day, 60 * day, 75 * day, 60 * day},
+		{1826 * day, 1826 * day / 3 * 2, 1826*day - 1826*day/6, 1796 * day},
+		{0, 0, 0, 0},
 	} {
 		end := begin.Add(c.life)
 		if got := At(begin, end).Sub(begin); got != c.due {
@@ -28,6 +28,9 @@ func TestWhenItIsDue(t *testing.T) {
 		}
 		if got := Overdue(begin, end).Sub(begin); got != c.overdue {
 			t.Errorf("a life of %v: overdue after %v, want %v", c.life, got, c.overdue)
+		}
+		if got := Ending(begin, end).Sub(begin); got != c.ending {
+			t.Errorf("a life of %v: ending after %v, want %v", c.life, got, c.ending)
 		}
 	}
 }

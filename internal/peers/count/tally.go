@@ -26,6 +26,7 @@ type tally struct {
 	w        io.Writer
 	output   map[string]*strings.Builder // by package and test, or by import path of a build
 	parents  map[string]bool             // tests that have subtests
+	running  map[string]bool             // tests that have begun and not ended
 	outcome  map[string]string           // by test: pass, fail or skip
 	order    []string                    // keys of outcome as they ended
 	broken   []string                    // packages that failed although none of their tests did
@@ -34,7 +35,7 @@ type tally struct {
 
 func newTally(w io.Writer) *tally {
 	return &tally{
-		w: w, output: map[string]*strings.Builder{}, parents: map[string]bool{},
+		w: w, output: map[string]*strings.Builder{}, parents: map[string]bool{}, running: map[string]bool{},
 		outcome: map[string]string{}, failedIn: map[string]bool{},
 	}
 }
@@ -64,14 +65,25 @@ func (t *tally) take(e event) {
 	switch {
 	case e.Action == "output":
 		t.said(e.Package, e.Test).WriteString(e.Output)
+	case e.Action == "run":
+		t.testBegins(e)
 	case e.Action == "build-output":
 		t.said(e.ImportPath, "").WriteString(e.Output)
 	case e.Action != "pass" && e.Action != "fail" && e.Action != "skip":
-		// start, run, pause, cont, bench: nothing has ended
+		// start, pause, cont, bench: nothing has ended
 	case e.Test != "":
 		t.testEnded(e)
 	default:
 		t.packageEnded(e)
+	}
+}
+
+func (t *tally) testBegins(e event) {
+	t.running[key(e.Package, e.Test)] = true
+	for i, c := range e.Test {
+		if c == '/' {
+			t.parents[key(e.Package, e.Test[:i])] = true
+		}
 	}
 }
 
@@ -87,14 +99,7 @@ func (t *tally) testEnded(e event) {
 		t.failedIn[e.Package] = true
 	}
 	delete(t.output, k)
-	for name := e.Test; ; {
-		i := strings.LastIndexByte(name, '/')
-		if i < 0 {
-			break
-		}
-		name = name[:i]
-		t.parents[key(e.Package, name)] = true
-	}
+	delete(t.running, k)
 }
 
 func (t *tally) packageEnded(e event) {
@@ -104,24 +109,29 @@ func (t *tally) packageEnded(e event) {
 		}
 		return
 	}
-	// What does not build, panics, leaks or runs out of time fails as a package, and its unfinished tests keep what they said.
+	// What does not build, panics, leaks or runs out of time fails as a package: its unfinished tests
+	// fail with it, and what they said is shown.
 	if e.FailedBuild != "" {
 		fmt.Fprint(t.w, t.said(e.FailedBuild, "").String())
 	}
-	if !t.failedIn[e.Package] {
+	var left []string // what has said something and not ended
+	for k := range t.output {
+		if strings.HasPrefix(k, e.Package+"\x00") {
+			left = append(left, k)
+		}
+	}
+	sort.Strings(left)
+	ended := true
+	for _, k := range left {
+		fmt.Fprint(t.w, t.output[k].String())
+		if t.running[k] {
+			t.outcome[k] = "fail"
+			t.order = append(t.order, k)
+			ended = false
+		}
+	}
+	if ended && !t.failedIn[e.Package] {
 		t.broken = append(t.broken, e.Package)
-		var names []string
-		for k := range t.output {
-			if strings.HasPrefix(k, e.Package+"\x00") {
-				names = append(names, k)
-			}
-		}
-		sort.Strings(names)
-		for _, k := range names {
-			fmt.Fprint(t.w, t.output[k].String())
-		}
-	} else {
-		fmt.Fprint(t.w, t.said(e.Package, "").String())
 	}
 	fmt.Fprintf(t.w, "FAIL  %-40s %6.1fs\n", e.Package, e.Elapsed)
 }

@@ -59,6 +59,12 @@ func TestRealRuns(t *testing.T) {
 			last: "0 passed, 1 failed", says: "the ground opened",
 		},
 		{
+			name: "a test that does not end, beside one that fails",
+			test: head + `func TestA(t *testing.T) { t.Error("one reason") }
+				func TestB(*testing.T) { select {} }`,
+			last: "0 passed, 2 failed", says: "test timed out after 2s",
+		},
+		{
 			name: "a leak found after the tests",
 			test: head + "import \"os\"\n" + `func TestA(*testing.T) {}
 				func TestMain(m *testing.M) { m.Run(); println("leaked"); os.Exit(1) }`,
@@ -74,7 +80,7 @@ func TestRealRuns(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			module(t, map[string]string{"sample_test.go": c.test})
 			var out strings.Builder
-			ok, err := run([]string{"./..."}, &out)
+			ok, err := run([]string{"-timeout=2s", "./..."}, &out)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -19,9 +19,9 @@ type piece struct {
 }
 
 // commands finds what can be typed in a sentence of package hint: postseal with its noun and verb, the
-// flags and the values in capitals or quotes that follow, and the one foreign command that hints name. A
-// test holds it against every hint there is.
-var commands = regexp.MustCompile(`postseal (?:listener (?:enable|disable) [A-Za-z0-9]+|serve|setup|status|[a-z]+ [a-z-]+)(?: (?:--[a-z-]+|"[^"]*"|[A-Z0-9]+\b))*|ss -[a-z]+`)
+// listener or lineage that some verbs are given, the flags and the values in capitals or quotes that
+// follow, and the one foreign command that hints name. A test holds it against every hint there is.
+var commands = regexp.MustCompile(`postseal (?:(?:listener (?:enable|disable)|cert (?:renew|activate|rollback)) [A-Za-z0-9][A-Za-z0-9-]*|serve|setup|status|[a-z]+ [a-z-]+)(?: (?:--[a-z-]+|"[^"]*"|[A-Z0-9]+\b))*|ss -[a-z]+`)
 
 // pieces cuts a sentence into words and commands.
 func pieces(sentence string) []piece {
@@ -131,7 +131,7 @@ func (w *words) condition(c health.Condition, ends map[string]time.Time) string 
 
 // causes says whether the text of a condition is an error that no translation can foresee.
 func causes(code health.Code) bool {
-	return code == health.CodeListenerClosed || code == health.CodeSnapshotRefused
+	return code == health.CodeListenerClosed || code == health.CodeSnapshotRefused || code == health.CodeRenewalFailed
 }
 
 // notices words conditions. Two that read the same are one: in Korean both members of a generation end

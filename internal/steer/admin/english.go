@@ -43,7 +43,6 @@ func english() *words {
 		"site.cipher":     "Cipher suite",
 		"site.mail":       "There is nothing to read here. Mail programs reach the server over SMTP, IMAP and POP3.",
 
-		"overview":         "Overview",
 		"trial":            "trial",
 		"as-of":            "as of",
 		"attention.title":  "What needs attention",
@@ -51,7 +50,7 @@ func english() *words {
 		"cause":            "Cause:",
 		"do":               "Do:",
 		"since":            "since",
-		"facts.next":       "Ends next",
+		"facts.next":       "First to end",
 		"facts.listeners":  "Listeners open",
 		"facts.of":         "of %s turned on",
 		"facts.sessions":   "Sessions",
@@ -80,6 +79,7 @@ func english() *words {
 		"no-names":             "none: it is not shown to clients",
 		"no-use":               "nothing",
 		"use.internal":         "direct trust between servers",
+		"use.by-name":          "by name on %s",
 		"use.auth":             "tokens between servers",
 
 		"listeners.title":       "Listeners",

@@ -4,6 +4,8 @@ import (
 	"math"
 	"strconv"
 	"time"
+
+	"postseal/internal/keep/renewal"
 )
 
 // Levels are the classes of colour. A level is never shown alone: words stand beside it.
@@ -12,9 +14,6 @@ const (
 	levelWarn = "warn"
 	levelBad  = "bad"
 )
-
-// endingWithin is when little is left of a life: what package desk calls for a person at.
-const endingWithin = 30 * 24 * time.Hour
 
 // lifeUnits is the width of a drawn life.
 const lifeUnits = 1000
@@ -45,7 +44,7 @@ func (w *words) life(from, until, now time.Time) life {
 	case now.Before(from):
 		l.Level, l.Rest, l.Left = levelBad, lifeUnits, w.say("left.not-yet")
 		return l
-	case left < endingWithin:
+	case now.After(renewal.Ending(from, until)):
 		l.Level = levelWarn
 	}
 	l.Left = w.left(left)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"postseal/internal/ground/state"
 	"postseal/internal/ground/x509cert"
 	"postseal/internal/steer/desk"
 )
@@ -158,6 +159,15 @@ func (w *words) certificate(members []desk.Certificate, lineages []desk.LineageV
 		}
 		for _, role := range l.Roles {
 			row.Uses = append(row.Uses, w.say("use."+role))
+		}
+		var byName []string
+		for _, b := range l.Bindings {
+			if b.Role == state.RoleName {
+				byName = append(byName, b.Listener)
+			}
+		}
+		if len(byName) > 0 {
+			row.Uses = append(row.Uses, w.say("use.by-name", strings.Join(byName, ", ")))
 		}
 	}
 	if len(row.Uses) > 0 {

@@ -14,7 +14,7 @@ import (
 
 // sessionCookie holds a session's token. RFC 6265 section 8.5: cookies know hosts but no ports, so every
 // other program under our name could read or set one. The __Host- prefix and Secure leave only those that
-// speak TLS there; the front end strips the cookie before a back end of https sees it.
+// speak TLS there. Whatever passes https on to a back end must take the cookie out first.
 const sessionCookie = "__Host-postseal"
 
 // tokenLength is the length of a token of package desk: 256 bits in base64url. Anything else is not asked

@@ -128,7 +128,7 @@ func (p *printer) print(w http.ResponseWriter, r *http.Request, s sheet) {
 	w.Write(body.Bytes()) // the reader is gone when this fails
 }
 
-// problem is a page that says that something was not done. What it says is constant: details are in the
+// problemPage says that something was not done. What it says is constant: details are in the
 // log, where strangers do not read.
 type problemPage struct {
 	Title string

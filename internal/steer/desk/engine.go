@@ -31,7 +31,7 @@ func (e *Engine) Lines(ctx context.Context) ([]renewal.Line, error) {
 	var lines []renewal.Line
 	for _, l := range v.lineages {
 		g, ok := l.Current()
-		if !ok || l.Origin != state.OriginSetup || l.Activation != "auto" {
+		if !ok || !renewsItself(l) {
 			continue
 		}
 		line := renewal.Line{Name: l.Name}
@@ -47,6 +47,11 @@ func (e *Engine) Lines(ctx context.Context) ([]renewal.Line, error) {
 		lines = append(lines, line)
 	}
 	return lines, nil
+}
+
+// renewsItself says whether the engine renews a lineage.
+func renewsItself(l state.Lineage) bool {
+	return l.Origin == state.OriginSetup && l.Activation == "auto"
 }
 
 // Renew makes and activates the next generation of a lineage. A failure is a health condition until it is

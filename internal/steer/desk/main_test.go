@@ -8,7 +8,9 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -48,6 +50,9 @@ const (
 	stepMoved     = "after the key is moved"
 )
 
+// stepFull, with a number of KiB, is no step: no file may grow above that.
+const stepFull = "full at KiB "
+
 // child does what its role says.
 func child(ctx context.Context, role, dir string) error {
 	at := func(step string) {
@@ -55,6 +60,17 @@ func child(ctx context.Context, role, dir string) error {
 			if err := syscall.Kill(os.Getpid(), syscall.SIGKILL); err == nil {
 				select {} // not one step further
 			}
+		}
+	}
+	if kib, limited := strings.CutPrefix(os.Getenv(childStep), stepFull); limited {
+		n, err := strconv.Atoi(kib)
+		if err != nil {
+			return err
+		}
+		signal.Ignore(syscall.SIGXFSZ)
+		limit := syscall.Rlimit{Cur: uint64(n) << 10, Max: uint64(n) << 10}
+		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit); err != nil {
+			return err
 		}
 	}
 	db, err := state.Open(ctx, state.Options{Dir: dir, Create: true, Commit: func(commit func() error) error {

@@ -8,11 +8,10 @@ import (
 
 	"postseal/internal/ground/health"
 	"postseal/internal/ground/listener"
+	"postseal/internal/ground/state"
 	"postseal/internal/ground/x509cert"
+	"postseal/internal/keep/renewal"
 )
-
-// endingWithin is how near its end a bound certificate calls for a person.
-const endingWithin = 30 * 24 * time.Hour
 
 // Status is what an administrator must know first.
 type Status struct {
@@ -104,11 +103,11 @@ func (d *Desk) conditions(v *view, s *Status) []health.Condition {
 	if s.Running && !d.runtime.Trial() && !v.org.Trial && slices.ContainsFunc(s.Listeners, func(l ListenerView) bool { return l.Enabled && l.Protocol != "http" && l.Backend == "" }) {
 		attention(health.CodeNoBackend, "", "front ends are enabled with no mail server behind them: mail clients get a temporary error")
 	}
-	return append(all, v.endings(s.Certificates)...)
+	return append(all, d.endings(v, s.Certificates)...)
 }
 
 // endings reports certificates in use that have ended or soon will.
-func (v *view) endings(certificates []Certificate) []health.Condition {
+func (d *Desk) endings(v *view, certificates []Certificate) []health.Condition {
 	var all []health.Condition
 	for _, c := range certificates {
 		l, ok := v.named(c.Lineage)
@@ -120,7 +119,7 @@ func (v *view) endings(certificates []Certificate) []health.Condition {
 		switch {
 		case left <= 0:
 			condition.Code, condition.Text = health.CodeCertificateExpired, fmt.Sprintf("%q (%s) ended on %s", c.Name, c.KeyType, c.NotAfter.Format(time.DateOnly))
-		case left < endingWithin:
+		case time.Now().After(d.callAt(l, c)):
 			condition.Code, condition.Text = health.CodeCertificateEnding, fmt.Sprintf("%q (%s) ends on %s, in %d days", c.Name, c.KeyType, c.NotAfter.Format(time.DateOnly), int(left.Hours()/24))
 		default:
 			continue
@@ -131,4 +130,13 @@ func (v *view) endings(certificates []Certificate) []health.Condition {
 		all = append(all, health.Condition{Code: health.CodeAuthCertificateMissing, Severity: health.Attention, Text: "no certificate signs server-to-server tokens"})
 	}
 	return all
+}
+
+// callAt is when a certificate that is near its end calls for a person: one that renews by itself only when
+// it should have long ago.
+func (d *Desk) callAt(l state.Lineage, c Certificate) time.Time {
+	if renewsItself(l) && d.runtime.Running() {
+		return renewal.Overdue(c.NotBefore, c.NotAfter)
+	}
+	return renewal.Ending(c.NotBefore, c.NotAfter)
 }

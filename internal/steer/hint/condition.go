@@ -12,14 +12,18 @@ func conditions() map[health.Code]func(health.Condition) string {
 		},
 		health.CodeManagementWithoutCertificate: say(`postseal cert new --name "Postseal Management" --services MANAGEMENT, or use one that is there: postseal cert enable ID --services MANAGEMENT`),
 		health.CodeListenerWithoutCertificate:   say("postseal cert enable ID --services SERVICE, or do without it: postseal listener disable NAME"),
-		health.CodeCertificateExpired:           say("make or choose another and let it take over: postseal cert new --name NAME --services LIST"),
-		health.CodeCertificateEnding:            say("make or choose another and let it take over: postseal cert new --name NAME --services LIST"),
-		health.CodeAuthCertificateMissing:       say("restore the state from a copy that has it"),
-		health.CodeNoBackend:                    say("this release knows no mail server but the trial mailbox behind its front ends; close them until then: postseal listener disable NAME"),
-		health.CodeServerNotRunning:             say("start it: postseal serve"),
-		health.CodeNoRecoveryKey:                say("keep a copy of the sealing key file in a safe place, apart from backups of the data directory"),
-		health.CodeTrialMailbox:                 say("for real use set up a real organisation in a directory of its own: postseal setup --org NAME --domain DOMAIN --data DIR"),
-		health.CodeTrialNotServed:               say("start it with its mailbox: postseal serve --trial"),
+		health.CodeCertificateExpired: func(c health.Condition) string {
+			return "make its next generation: postseal cert renew " + c.Object + "; or let another take over: postseal cert enable OTHER --services LIST"
+		},
+		health.CodeCertificateEnding: func(c health.Condition) string {
+			return "make its next generation: postseal cert renew " + c.Object + "; or let another take over: postseal cert enable OTHER --services LIST"
+		},
+		health.CodeAuthCertificateMissing: say("restore the state from a copy that has it"),
+		health.CodeNoBackend:              say("this release knows no mail server but the trial mailbox behind its front ends; close them until then: postseal listener disable NAME"),
+		health.CodeServerNotRunning:       say("start it: postseal serve"),
+		health.CodeNoRecoveryKey:          say("keep a copy of the sealing key file in a safe place, apart from backups of the data directory"),
+		health.CodeTrialMailbox:           say("for real use set up a real organisation in a directory of its own: postseal setup --org NAME --domain DOMAIN --data DIR"),
+		health.CodeTrialNotServed:         say("start it with its mailbox: postseal serve --trial"),
 		health.CodeRenewalFailed: func(c health.Condition) string {
 			return "it is tried again by itself; to try now and see the error: postseal cert renew " + c.Object
 		},

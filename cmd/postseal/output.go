@@ -1,0 +1,60 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/spf13/pflag"
+
+	"postseal/internal/ground/durable"
+)
+
+// outputFlags say where a file goes.
+type outputFlags struct {
+	out   string
+	force bool
+}
+
+func (o *outputFlags) flags(f *pflag.FlagSet) {
+	f.StringVar(&o.out, "out", "", "`FILE` to write; - is standard output")
+	f.BoolVar(&o.force, "force", false, "replace an existing file")
+}
+
+// check refuses an existing file before anything is made; write refuses it again.
+func (o *outputFlags) check() error {
+	if o.out == "" || o.out == "-" || o.force {
+		return nil
+	}
+	if _, err := os.Lstat(o.out); err == nil {
+		return fmt.Errorf("writing %s: %w", o.out, errFileExists)
+	}
+	return nil
+}
+
+// errFileExists: files are not replaced unless asked to.
+var errFileExists = errors.New("the file exists; choose another, or add --force")
+
+// write writes data whole or not at all. secret files are for their owner only.
+func (o *outputFlags) write(a *app, data []byte, secret bool) error {
+	if o.out == "-" || o.out == "" {
+		if _, err := a.out.Write(data); err != nil {
+			return fmt.Errorf("writing to standard output: %w", err)
+		}
+		return nil
+	}
+	mode := os.FileMode(0o644)
+	if secret {
+		mode = 0o600
+	}
+	write := durable.Create
+	if o.force {
+		write = durable.WriteFile
+	}
+	err := write(o.out, data, mode)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("writing %s: %w", o.out, errFileExists)
+	}
+	return err
+}

@@ -1,0 +1,164 @@
+package admin
+
+import (
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/net/html"
+	"golang.org/x/net/html/atom"
+)
+
+// visits are requests that show every page; session is a signed-in one.
+func visits(session, link string) map[string]request {
+	return map[string]request{
+		"overview":     {target: "/", session: session},
+		"signed out":   {target: "/"},
+		"elsewhere":    {target: "/", header: map[string]string{"Sec-Fetch-Site": "cross-site"}},
+		"how to":       {target: "/sign-in"},
+		"sign in":      {target: "/sign-in?token=" + link},
+		"bad link":     {method: http.MethodPost, target: "/sign-in", token: "x"},
+		"no page":      {target: "/x"},
+		"no method":    {method: http.MethodDelete, target: "/"},
+		"cross site":   {method: http.MethodPost, target: "/sign-out", header: map[string]string{"Sec-Fetch-Site": "cross-site"}},
+		"broken form":  {method: http.MethodPost, target: "/sign-in", body: "token=%zz"},
+		"large form":   {method: http.MethodPost, target: "/sign-in", body: "token=" + strings.Repeat("A", maxFormBytes)},
+		"unknown verb": {method: "BREW", target: "/sign-in"},
+	}
+}
+
+// TestMarkup reads every page in both languages as a strict reader would.
+func TestMarkup(t *testing.T) {
+	t.Parallel()
+	o := newOrganisation(t, running{trial: true, closed: map[string]bool{"imaps": true}})
+	o.makeCertificate(t, `<b onclick="x">"&`, 12, "IMAP") // names are text, whatever is in them
+	h := Pages(o.Desk, testLog(t))
+	session := signIn(t, o, h)
+	for _, language := range []string{"en", "ko"} {
+		shown := visits(session, o.link(t))
+		for name, q := range shown {
+			q.language = language
+			t.Run(language+" "+name, func(t *testing.T) { readStrictly(t, h, q) })
+		}
+		t.Run(language+" site", func(t *testing.T) {
+			readStrictly(t, Site("mail1.example.com"), request{target: "/", language: language})
+		})
+	}
+	body := read(t, ask(t, h, request{target: "/", session: session}))
+	if strings.Contains(body, "<b ") || !strings.Contains(body, "&lt;b onclick=") {
+		t.Error("the name of a certificate is not escaped")
+	}
+}
+
+func readStrictly(t *testing.T, h http.Handler, q request) {
+	answer := ask(t, h, q)
+	if got := answer.Header.Get("Content-Type"); got != "text/html; charset=utf-8" {
+		t.Errorf("content type: got %q", got)
+	}
+	if got := answer.Header.Get("Content-Language"); got != q.language {
+		t.Errorf("content language: got %q, want %q", got, q.language)
+	}
+	body := read(t, answer)
+	if strings.Contains(body, "⟨") {
+		t.Errorf("a text is missing: %s", body[strings.Index(body, "⟨"):][:40])
+	}
+	wantBalanced(t, body)
+	root, err := html.Parse(strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := make(map[atom.Atom]int)
+	ids := make(map[string]int)
+	var references []string
+	for n := range root.Descendants() {
+		if n.Type != html.ElementNode {
+			continue
+		}
+		count[n.DataAtom]++
+		at := make(map[string]string)
+		for _, a := range n.Attr {
+			at[a.Key] = a.Val
+			if a.Key == "style" || strings.HasPrefix(a.Key, "on") {
+				t.Errorf("<%s %s>: the policy forbids it", n.Data, a.Key)
+			}
+			switch a.Key {
+			case "id":
+				ids[a.Val]++
+			case "aria-labelledby", "aria-describedby":
+				references = append(references, a.Val)
+			case "href", "src", "action":
+				if !strings.HasPrefix(a.Val, "/") && !strings.HasPrefix(a.Val, "#") || strings.HasPrefix(a.Val, "//") {
+					t.Errorf("<%s %s=%q> leads away", n.Data, a.Key, a.Val)
+				}
+				if strings.HasPrefix(a.Val, "#") {
+					references = append(references, a.Val[1:])
+				}
+				if strings.HasPrefix(a.Val, "/static/") && ask(t, h, request{target: a.Val}).StatusCode != http.StatusOK {
+					t.Errorf("%s is not there", a.Val)
+				}
+			}
+		}
+		switch n.DataAtom {
+		case atom.Html:
+			if at["lang"] != q.language {
+				t.Errorf("<html lang>: got %q, want %q", at["lang"], q.language)
+			}
+		case atom.Th:
+			if at["scope"] == "" {
+				t.Error("<th> without scope")
+			}
+		case atom.Form:
+			if at["method"] != "post" {
+				t.Errorf("<form> with method %q", at["method"])
+			}
+		case atom.Script, atom.Style, atom.Iframe, atom.Img, atom.Object:
+			t.Errorf("<%s> is not for these pages", n.Data)
+		}
+	}
+	for _, one := range []atom.Atom{atom.Html, atom.Title, atom.Main, atom.H1} {
+		if count[one] != 1 {
+			t.Errorf("<%s>: got %d, want 1", one, count[one])
+		}
+	}
+	if count[atom.Caption] != count[atom.Table] {
+		t.Errorf("got %d tables and %d captions", count[atom.Table], count[atom.Caption])
+	}
+	for id, n := range ids {
+		if n != 1 {
+			t.Errorf("the id %q stands %d times", id, n)
+		}
+	}
+	for _, reference := range references {
+		if ids[reference] == 0 {
+			t.Errorf("%q is referred to and not there; there are %v", reference, slices.Sorted(maps.Keys(ids)))
+		}
+	}
+}
+
+// wantBalanced wants each tag closed where it was opened, which html.Parse would mend in silence.
+func wantBalanced(t *testing.T, body string) {
+	t.Helper()
+	empty := []string{"meta", "link", "input", "br", "path", "rect", "circle"}
+	var open []string
+	for z := html.NewTokenizer(strings.NewReader(body)); ; {
+		switch kind := z.Next(); kind {
+		case html.ErrorToken:
+			if len(open) != 0 {
+				t.Errorf("left open: %q", open)
+			}
+			return
+		case html.StartTagToken:
+			if name, _ := z.TagName(); !slices.Contains(empty, string(name)) {
+				open = append(open, string(name))
+			}
+		case html.EndTagToken:
+			name, _ := z.TagName()
+			if len(open) == 0 || open[len(open)-1] != string(name) {
+				t.Fatalf("</%s> closes %q", name, open)
+			}
+			open = open[:len(open)-1]
+		}
+	}
+}

@@ -1,0 +1,276 @@
+package admin
+
+import (
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"postseal/internal/ground/health"
+	"postseal/internal/ground/listener"
+	"postseal/internal/ground/x509cert"
+	"postseal/internal/steer/desk"
+	"postseal/internal/steer/hint"
+)
+
+func TestBothLanguagesHaveTheSameKeys(t *testing.T) {
+	t.Parallel()
+	en, ko := english().texts, korean().texts
+	for key, text := range en {
+		other, ok := ko[key]
+		if !ok {
+			t.Errorf("korean.go has no %q", key)
+			continue
+		}
+		if text == "" || other == "" {
+			t.Errorf("%q is empty in a language", key)
+		}
+		if got, want := strings.Count(other, "%s"), strings.Count(text, "%s"); got != want {
+			t.Errorf("%q has %d places to fill in Korean, %d in English", key, got, want)
+		}
+	}
+	for key := range ko {
+		if _, ok := en[key]; !ok {
+			t.Errorf("english.go has no %q", key)
+		}
+	}
+}
+
+// TestKoreanNamesCertificatesInFull: 인증서 alone is another thing to Korean readers.
+func TestKoreanNamesCertificatesInFull(t *testing.T) {
+	t.Parallel()
+	w := korean()
+	for _, texts := range [][]string{slices.Collect(maps.Values(w.texts)), slices.Collect(maps.Values(w.conditions)),
+		slices.Collect(maps.Values(w.hints)), slices.Collect(maps.Values(w.phrases))} {
+		for _, text := range texts {
+			if rest := strings.ReplaceAll(text, "TLS 인증서", ""); strings.Contains(rest, "인증서") {
+				t.Errorf("%q: write TLS 인증서", text)
+			}
+		}
+	}
+}
+
+// TestKeysAreUsedAndThere: each key that the templates and the code name is a text, and each text is named.
+func TestKeysAreUsedAndThere(t *testing.T) {
+	t.Parallel()
+	texts := english().texts
+	used := make(map[string]bool)
+	templates, err := fs.Glob(files, "templates/*.html")
+	if err != nil || len(templates) == 0 {
+		t.Fatalf("templates: got %v, %v", templates, err)
+	}
+	for _, name := range templates {
+		source, err := fs.ReadFile(files, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`\.T "([^"]+)"`).FindAllStringSubmatch(string(source), -1) {
+			used[m[1]] = true
+		}
+	}
+	sources, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range sources {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		source, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`(?:say\(|title: )"([^"]+)"[,)]`).FindAllStringSubmatch(string(source), -1) {
+			used[m[1]] = true
+		}
+		for _, m := range regexp.MustCompile(`\.fail\(w, r, [^"]*"([^"]+)"\)`).FindAllStringSubmatch(string(source), -1) {
+			used["problem."+m[1]], used["problem."+m[1]+".title"] = true, true
+		}
+	}
+	for _, s := range x509cert.Statuses() {
+		used["status."+string(s)] = true
+	}
+	for _, state := range []string{desk.ListenerOpen, desk.ListenerClosed, desk.ListenerDisabled, desk.ListenerStopped} {
+		used["state."+state] = true
+	}
+	for _, k := range listener.Kinds() {
+		used["tls."+k.Upgrade] = true
+	}
+	for _, role := range []string{desk.RoleInternal, desk.RoleAuth} {
+		used["use."+role] = true
+	}
+	used["tls.stls"] = true
+	for key := range used {
+		if _, ok := texts[key]; !ok {
+			t.Errorf("the text %q is used, and not there", key)
+		}
+	}
+	for key := range texts {
+		if !used[key] {
+			t.Errorf("the text %q is there, and not used", key)
+		}
+	}
+}
+
+// objects are what a condition of any code may be about.
+func objects() []string { return []string{"", listener.IMAPS, "mail-example-com"} }
+
+func TestEveryConditionIsTranslated(t *testing.T) {
+	t.Parallel()
+	en, ko := english(), korean()
+	for _, code := range health.Codes() {
+		for _, object := range objects() {
+			c := health.Condition{Code: code, Object: object, Text: "it is so", Since: time.Now()}
+			got := ko.notice(c, map[string]time.Time{object: time.Date(2030, 1, 2, 12, 0, 0, 0, time.Local)})
+			if !isKorean(got.Text) {
+				t.Errorf("%s: got the text %q, want Korean; write it in korean.go", code, got.Text)
+			}
+			if !isKorean(plain(got.Hint)) {
+				t.Errorf("%s: got the hint %q, want Korean; its commands and the {1}, {2} in korean.go do not fit, or it is not there", code, plain(got.Hint))
+			}
+			if text := got.Text + plain(got.Hint); strings.ContainsAny(text, "{}") {
+				t.Errorf("%s: a place is not filled: %q", code, text)
+			}
+			if object == listener.IMAPS && strings.Contains(ko.conditions[code], "{object}") != strings.Contains(got.Text, object) {
+				t.Errorf("%s: the object is not in %q", code, got.Text)
+			}
+			if strings.Contains(ko.conditions[code], "{end}") != strings.Contains(got.Text, "2030-01-02") {
+				t.Errorf("%s: the end is not in %q", code, got.Text)
+			}
+			want := typed(pieces(hint.ForCondition(c)))
+			if got := typed(got.Hint); !slices.Equal(got, want) {
+				t.Errorf("%s: commands: got %q, want those of the English hint, %q", code, got, want)
+			}
+			if got := en.notice(c, nil); got.Text != "It is so" || !strings.EqualFold(plain(got.Hint), hint.ForCondition(c)) {
+				t.Errorf("%s: in English got %q, %q, want what the command line says", code, got.Text, plain(got.Hint))
+			}
+		}
+	}
+	for code := range ko.conditions {
+		if !slices.Contains(health.Codes(), code) {
+			t.Errorf("korean.go has the condition %s, which there is not", code)
+		}
+	}
+	for code := range ko.hints {
+		if !slices.Contains(health.Codes(), code) {
+			t.Errorf("korean.go has a hint for %s, which there is not", code)
+		}
+	}
+}
+
+// TestCommandsAreFound: no command of a hint is left among the words, where it would not stand out.
+func TestCommandsAreFound(t *testing.T) {
+	t.Parallel()
+	for _, code := range health.Codes() {
+		for _, object := range objects() {
+			text := hint.ForCondition(health.Condition{Code: code, Object: object})
+			cut := pieces(text)
+			if got := plain(cut); got != text {
+				t.Errorf("%s: got %q, want %q", code, got, text)
+			}
+			for _, p := range cut {
+				if !p.Command && (strings.Contains(p.Text, "postseal ") || strings.Contains(p.Text, " --")) {
+					t.Errorf("%s: a command is among the words %q", code, p.Text)
+				}
+			}
+		}
+	}
+	for text, want := range map[string][]string{
+		"start it: postseal serve": {"postseal serve"},
+		`postseal cert new --name "A B" --services MANAGEMENT, or use one`:        {`postseal cert new --name "A B" --services MANAGEMENT`},
+		"warn; postseal cert new --domain NAME makes one that fits":               {"postseal cert new --domain NAME"},
+		"see: ss -ltnp; then: postseal listener disable imaps, go on":             {"ss -ltnp", "postseal listener disable imaps"},
+		"postseal setup --org NAME --domain DOMAIN --data DIR":                    {"postseal setup --org NAME --domain DOMAIN --data DIR"},
+		"확인해 보십시오: postseal status":                                               {"postseal status"},
+		"to try now: postseal cert renew mail-example-com":                        {"postseal cert renew mail-example-com"},
+		"look before you try again: postseal status, postseal cert list and wait": {"postseal status", "postseal cert list"},
+	} {
+		if got := typed(pieces(text)); !slices.Equal(got, want) {
+			t.Errorf("commands in %q: got %q, want %q", text, got, want)
+		}
+	}
+}
+
+func TestAHintThatChangedStaysEnglish(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ english, translation, want string }{
+		{"start it: postseal serve", "시작: {1}", "시작: postseal serve"},
+		{"start it: postseal serve", "", "Start it: postseal serve"},
+		{"start it: postseal serve", "시작하십시오", "Start it: postseal serve"},
+		{"start it", "시작: {1}", "Start it"},
+		{"postseal status", "{1} 그리고 {2}", "postseal status"},
+	} {
+		if got := plain(translated(c.english, c.translation)); got != c.want {
+			t.Errorf("%q with %q: got %q, want %q", c.english, c.translation, got, c.want)
+		}
+	}
+}
+
+// TestPhrasesAreSaid: what other packages say in English is translated word for word, so it must be said so.
+func TestPhrasesAreSaid(t *testing.T) {
+	t.Parallel()
+	o := newOrganisation(t, running{trial: true})
+	o.makeCertificate(t, "Mail", 90, "")
+	said := []string{hint.For(desk.ErrSignInLink).Text}
+	status, err := o.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range status.Listeners {
+		said = append(said, l.Backend)
+	}
+	for _, c := range status.Certificates {
+		said = append(said, c.StatusReason)
+	}
+	ko := korean()
+	for _, text := range said {
+		if !isKorean(ko.phrase(text)) {
+			t.Errorf("%q has no translation", text)
+		}
+	}
+	for text := range ko.phrases {
+		if !slices.Contains(said, text) {
+			t.Errorf("nobody says %q any more", text)
+		}
+	}
+}
+
+func FuzzPieces(f *testing.F) {
+	for _, code := range health.Codes() {
+		f.Add(hint.ForCondition(health.Condition{Code: code, Object: "imaps"}))
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if got := plain(pieces(text)); got != text {
+			t.Errorf("got %q, want %q", got, text)
+		}
+		translated(text, text)
+	})
+}
+
+// plain is a sentence without its form.
+func plain(sentence []piece) string {
+	var b strings.Builder
+	for _, p := range sentence {
+		b.WriteString(p.Text)
+	}
+	return b.String()
+}
+
+// typed are the commands of a sentence.
+func typed(sentence []piece) []string {
+	var all []string
+	for _, p := range sentence {
+		if p.Command {
+			all = append(all, p.Text)
+		}
+	}
+	return all
+}
+
+// isKorean says whether a text has Korean letters.
+func isKorean(text string) bool { return regexp.MustCompile(`\p{Hangul}`).MatchString(text) }
