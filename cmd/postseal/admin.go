@@ -15,6 +15,9 @@ func (a *app) adminCommand() *cobra.Command {
 	link := &cobra.Command{
 		Use: "link", Short: "Make a link that signs in to the management pages once", Args: noArgs, Example: "  postseal admin link",
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if a.dryRun {
+				return &usageError{errors.New("admin link has no --dry-run: a link that is shown works")}
+			}
 			ctx := cmd.Context()
 			client, done, err := a.connect(ctx)
 			if err != nil {

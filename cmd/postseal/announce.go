@@ -50,8 +50,8 @@ func (r *running) announce(ctx context.Context) error {
 func (r *running) announceJSON(ctx context.Context, status *desk.Status) error {
 	out := map[string]any{"data": r.data, "process": pid(), "startedInMs": time.Since(r.began).Milliseconds(), "status": statusOut{*status, hinted(status.Attention), hinted(status.Information)}}
 	for _, l := range status.Listeners {
-		if l.Listener != listener.Management || l.State != desk.ListenerOpen {
-			continue
+		if l.Listener != listener.Management || l.State != desk.ListenerOpen || !r.ports.Trial() {
+			continue // a link that works is shown where somebody asks for it: postseal admin link --json
 		}
 		link, err := r.desk.NewLink(ctx, state.Actor{Who: me().Who, From: "start"})
 		if err != nil {
@@ -66,6 +66,11 @@ func (r *running) announceJSON(ctx context.Context, status *desk.Status) error {
 func (r *running) announceManagement(ctx context.Context, status *desk.Status, certificates []desk.Certificate) error {
 	for _, l := range status.Listeners {
 		if l.Listener != listener.Management || l.State != desk.ListenerOpen {
+			continue
+		}
+		if !r.ports.Trial() && !r.terminal() {
+			// Into a journal or a file a link that works must not go.
+			fmt.Fprintf(r.out, "\nManagement at https://%s/; for a link that signs in: postseal admin link%s\n", hostPort(l), r.whereFlags())
 			continue
 		}
 		link, err := r.desk.NewLink(ctx, state.Actor{Who: me().Who, From: "start"})

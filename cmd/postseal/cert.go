@@ -17,7 +17,7 @@ import (
 )
 
 func (a *app) certCommand() *cobra.Command {
-	return noun("cert", "Certificates: make, look, enable, remove", a.certListCommand(), a.certShowCommand(), a.certNewCommand(), a.certEnableCommand(),
+	return noun("cert", "Certificates: make, look, enable, remove", a.certListCommand(), a.certShowCommand(), a.certNewCommand(), a.certRequestCommand(), a.certImportCommand(), a.certExportCommand(), a.certEnableCommand(),
 		a.certDisableCommand(), a.certSetInternalCommand(), a.certRenewCommand(), a.certActivateCommand(), a.certRollbackCommand(), a.certRemoveCommand(), a.certExplainCommand())
 }
 
@@ -98,9 +98,25 @@ func (a *app) printCertificates(list []desk.Certificate) error {
 			kinds, thumbs = append(kinds, c.KeyType), append(thumbs, c.Thumbprint[:12])
 		}
 		t.row(first.Name, first.Lineage, fmt.Sprint(first.Generation), first.State, strings.Join(services, ","),
-			fmt.Sprintf("%s (%s)", localDate(first.NotAfter), daysLeft(first.NotAfter)), string(first.Status), strings.Join(kinds, "+"), strings.Join(thumbs, " "))
+			ends(first), string(first.Status), strings.Join(kinds, "+"), strings.Join(thumbs, " "))
 	}
 	return t.end()
+}
+
+// ends says when a certificate ends; nothing for a request.
+func ends(c desk.Certificate) string {
+	if c.NotAfter.IsZero() {
+		return ""
+	}
+	return fmt.Sprintf("%s (%s)", localDate(c.NotAfter), daysLeft(c.NotAfter))
+}
+
+// since says when a certificate begins; nothing for a request.
+func since(c desk.Certificate) string {
+	if c.NotBefore.IsZero() {
+		return ""
+	}
+	return localTime(c.NotBefore)
 }
 
 // generations groups a list of members, which is in order, by generation.
@@ -164,7 +180,7 @@ func (a *app) printDetail(d *desk.CertificateDetail) error {
 	for _, row := range [][2]string{
 		{"thumbprint", d.Thumbprint}, {"SHA-256", d.SHA256}, {"lineage", fmt.Sprintf("%s, generation %d, %s", d.Lineage, d.Generation, d.State)},
 		{"members", strings.Join(d.Members, " ")}, {"subject", d.Subject}, {"issuer", d.Issuer}, {"serial", d.Serial}, {"names", strings.Join(d.Names, ", ")},
-		{"valid from", localTime(d.NotBefore)}, {"until", fmt.Sprintf("%s (%s)", localTime(d.NotAfter), daysLeft(d.NotAfter))}, {"key", d.KeyType}, {"usages", strings.Join(usages, ", ")},
+		{"valid from", since(d.Certificate)}, {"until", ends(d.Certificate)}, {"key", d.KeyType}, {"usages", strings.Join(usages, ", ")},
 		{"status", fmt.Sprintf("%s: %s", d.Status, d.StatusReason)}, {"root", string(d.RootType)}, {"self-signed", yes[d.SelfSigned]},
 		{"private key", yes[d.HasPrivateKey]}, {"exportable", yes[d.Exportable]}, {"services", strings.Join(services, ", ")}, {"roles", strings.Join(d.Roles, ", ")},
 		{"server", d.Server}, {"serves", strings.Join(bindings, "; ")},
@@ -202,6 +218,9 @@ func (a *app) certExplainCommand() *cobra.Command {
 		}
 		if _, err := netip.ParseAddr(r.From); err != nil && r.From != "" {
 			return &desk.ValueError{Name: "--from", Value: r.From, Reason: "not an IP address"}
+		}
+		if d, err := x509cert.ParseHost(r.SNI); err == nil { // a client may ask for anything; people write names as they read them
+			r.SNI = string(d)
 		}
 		return a.explain(cmd.Context(), r)
 	}

@@ -51,12 +51,18 @@ func (a *app) carryOut(ctx context.Context, client *admin.Client, act string, re
 	if err := a.printChange(&change); err != nil {
 		return err
 	}
-	if change.Undo != "" {
-		// Each command of the line finds the same organisation.
-		where := a.whereFlags()
-		fmt.Fprintf(a.err, "postseal: undo: %s%s\n", strings.ReplaceAll(change.Undo, " && ", where+" && "), where)
-	}
+	a.printUndo(change.Undo)
 	return nil
+}
+
+// printUndo prints the command that undoes a change, if there is one.
+func (a *app) printUndo(undo string) {
+	if undo == "" {
+		return
+	}
+	// Each command of the line finds the same organisation.
+	where := a.whereFlags()
+	fmt.Fprintf(a.err, "postseal: undo: %s%s\n", strings.ReplaceAll(undo, " && ", where+" && "), where)
 }
 
 // whereFlags are the global flags without which another command would not find the same organisation.

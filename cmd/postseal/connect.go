@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 	"time"
 
 	"postseal/internal/ground/state"
+	"postseal/internal/ground/x509cert"
 	"postseal/internal/steer/admin"
 	"postseal/internal/steer/desk"
 )
@@ -28,7 +28,11 @@ func (a *app) connect(ctx context.Context) (*admin.Client, func(), error) {
 		done()
 		return nil, nil, err
 	}
-	if !strings.EqualFold(s.Server, a.server) {
+	name := a.server
+	if d, err := x509cert.ParseDomain(name); err == nil {
+		name = string(d)
+	}
+	if s.Server != name {
 		done()
 		return nil, nil, &desk.UnknownServerError{Name: a.server}
 	}

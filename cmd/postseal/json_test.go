@@ -83,7 +83,7 @@ func find(text, path string) (string, error) {
 	for step := range strings.SplitSeq(path, ".") {
 		next, err := descend(value, step)
 		if err != nil {
-			return "", fmt.Errorf("%w in %q", err, text)
+			return "", err
 		}
 		value = next
 	}
@@ -123,7 +123,8 @@ func descend(value any, step string) (any, error) {
 			}
 		}
 	}
-	return nil, fmt.Errorf("there is no %q", step)
+	here := fmt.Sprint(value)
+	return nil, fmt.Errorf("there is no %q in %.300s", step, here)
 }
 
 func TestFind(t *testing.T) {

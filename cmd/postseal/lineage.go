@@ -64,7 +64,7 @@ func (a *app) printLineage(v desk.LineageView) error {
 	t := a.table("GEN", "STATE", "KEY", "ENDS", "STATUS", "THUMBPRINT")
 	for _, g := range v.Generations {
 		for _, c := range g.Certificates {
-			t.row(fmt.Sprint(g.Generation), g.State, c.KeyType, fmt.Sprintf("%s (%s)", localDate(c.NotAfter), daysLeft(c.NotAfter)), string(c.Status), c.Thumbprint)
+			t.row(fmt.Sprint(g.Generation), g.State, c.KeyType, ends(c), string(c.Status), c.Thumbprint)
 		}
 	}
 	return t.end()

@@ -52,8 +52,7 @@ func localDate(t time.Time) string { return t.Local().Format("2006-01-02") }
 
 // paint colours a word on a terminal, unless NO_COLOR says no (no-color.org).
 func (a *app) paint(colour, word string) string {
-	out, ok := a.out.(*os.File)
-	if !ok || os.Getenv("NO_COLOR") != "" || !term.IsTerminal(int(out.Fd())) {
+	if os.Getenv("NO_COLOR") != "" || !a.terminal() {
 		return word
 	}
 	code, ok := map[string]string{"red": "31", "yellow": "33", "green": "32"}[colour]
@@ -61,4 +60,10 @@ func (a *app) paint(colour, word string) string {
 		return word
 	}
 	return "\x1b[" + code + "m" + word + "\x1b[0m"
+}
+
+// terminal says whether standard output is one.
+func (a *app) terminal() bool {
+	out, ok := a.out.(*os.File)
+	return ok && term.IsTerminal(int(out.Fd()))
 }

@@ -60,6 +60,8 @@ func run(ctx context.Context, args []string, s streams) int {
 		return exitDone
 	case errors.Is(err, attention):
 		return exitAttention
+	case errors.Is(err, errNotValid):
+		return exitFailed
 	}
 	return a.complain(called, err)
 }
@@ -119,7 +121,7 @@ func (a *app) root() *cobra.Command {
 	flags.BoolVar(&a.yes, "yes", false, "do it without asking")
 	flags.BoolVar(&a.dryRun, "dry-run", false, "only say what would change")
 	flags.BoolVarP(&a.verbose, "verbose", "v", false, "say more")
-	root.AddCommand(a.serveCommand(), a.setupCommand(), a.statusCommand(), a.certCommand(), a.lineageCommand(), a.listenerCommand(), a.serviceCommand(), a.adminCommand(), a.versionCommand(), a.completionCommand())
+	root.AddCommand(a.serveCommand(), a.setupCommand(), a.statusCommand(), a.certCommand(), a.lineageCommand(), a.listenerCommand(), a.serviceCommand(), a.trustCommand(), a.adminCommand(), a.versionCommand(), a.completionCommand())
 	a.addTopics(root)
 	return root
 }
@@ -179,6 +181,9 @@ func oneArg(name string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) == 1 && args[0] != "" {
 			return nil
+		}
+		if len(args) == 1 {
+			return &usageError{fmt.Errorf("%s wants one argument, %s; got an empty one", cmd.CommandPath(), name)}
 		}
 		return &usageError{fmt.Errorf("%s wants one argument, %s; got %d", cmd.CommandPath(), name, len(args))}
 	}

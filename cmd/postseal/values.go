@@ -3,7 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
-	"unicode/utf8"
+	"strings"
 
 	"postseal/internal/ground/config"
 	"postseal/internal/ground/keys"
@@ -57,8 +57,8 @@ func checkFilter(f desk.Filter) error {
 
 // checkNew wants what a certificate can be made of.
 func checkNew(r desk.NewRequest) error {
-	if n := utf8.RuneCountInString(r.Name); n > 63 {
-		return &desk.ValueError{Name: "--name", Value: r.Name, Reason: "want 1 to 63 characters"}
+	if err := desk.CheckName(r.Name); err != nil {
+		return err
 	}
 	for _, text := range r.Domains {
 		if _, err := x509cert.ParseSAN(text); err != nil {
@@ -89,5 +89,5 @@ func checkOneOf(flag, value string, words ...string) error {
 	if value == "" || slices.Contains(words, value) {
 		return nil
 	}
-	return &desk.ValueError{Name: flag, Value: value, Reason: fmt.Sprintf("want %s or %s", words[0], words[1])}
+	return &desk.ValueError{Name: flag, Value: value, Reason: "want " + strings.Join(words[:len(words)-1], ", ") + " or " + words[len(words)-1]}
 }

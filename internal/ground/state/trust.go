@@ -94,3 +94,20 @@ func (tx *Tx) Distrusts() ([]Distrust, error) {
 func (tx *Tx) RemoveDistrust(id string) error {
 	return tx.hit(`DELETE FROM distrust WHERE id = $1`, id)
 }
+
+// AddKnownIssuer keeps the certificate of an authority, to complete chains with; the same one again changes
+// nothing.
+func (tx *Tx) AddKnownIssuer(sha256 string, der []byte) error {
+	if err := tx.exec(`INSERT INTO known_issuer (sha256, certificate, added_at) VALUES ($1, $2, $3) ON CONFLICT (sha256) DO NOTHING`, sha256, der, micro(tx.now)); err != nil {
+		return fmt.Errorf("storing the certificate of an issuer: %w", err)
+	}
+	return nil
+}
+
+// KnownIssuers returns the DER of every known issuer, oldest first.
+func (tx *Tx) KnownIssuers() ([][]byte, error) {
+	return collect(tx, `SELECT certificate FROM known_issuer ORDER BY added_at, sha256`, func(scan func(...any) error) ([]byte, error) {
+		var der []byte
+		return der, scan(&der)
+	})
+}

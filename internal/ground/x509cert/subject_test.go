@@ -193,3 +193,27 @@ func FuzzParseSubject(f *testing.F) {
 		}
 	})
 }
+
+// TestAParsedNameKeepsItsOrder: the fields of a pkix.Name do not tell CN=a,O=b from O=b,CN=a.
+func TestAParsedNameKeepsItsOrder(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"CN=Test CA,O=X", "O=X,CN=Test CA", "C=KR,CN=a,O=b,OU=c"} {
+		asked, err := ParseSubject(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		der, err := asn1.Marshal(asked.ToRDNSequence())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var sequence pkix.RDNSequence
+		if _, err := asn1.Unmarshal(der, &sequence); err != nil {
+			t.Fatal(err)
+		}
+		var parsed pkix.Name
+		parsed.FillFromRDNSequence(&sequence)
+		if got := SubjectText(parsed); got != text {
+			t.Errorf("got %q, want %q", got, text)
+		}
+	}
+}

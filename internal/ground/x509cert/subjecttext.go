@@ -20,10 +20,17 @@ type (
 	rawRDNSET []rawAttribute
 )
 
-// SubjectText prints a name as RFC 4514 says, in the order that [ParseSubject] reads. A name that cannot be encoded
-// gives the empty text, as the empty name does.
+// SubjectText prints a name as RFC 4514 says, in the order that [ParseSubject] reads, or that it had in the certificate
+// that it was parsed from. A name that cannot be encoded gives the empty text, as the empty name does.
 func SubjectText(name pkix.Name) string {
-	der, err := asn1.Marshal(name.ToRDNSequence())
+	sequence := name.ToRDNSequence()
+	if len(name.ExtraNames) == 0 && len(name.Names) > 0 { // parsed: the fields have lost the order, Names has it
+		sequence = nil
+		for _, attribute := range name.Names {
+			sequence = append(sequence, pkix.RelativeDistinguishedNameSET{attribute})
+		}
+	}
+	der, err := asn1.Marshal(sequence)
 	if err != nil {
 		return ""
 	}

@@ -25,12 +25,13 @@ import (
 )
 
 // maxRequestBytes bounds a request.
-const maxRequestBytes = 1 << 20
+const maxRequestBytes = 64 << 20 // an import brings files of up to 16 MiB, in base64
 
 // Problem is the answer to a request that was refused or failed.
 type Problem struct {
 	Text  string `json:"error"`
 	Hint  string `json:"hint,omitempty"`
+	Name  string `json:"name,omitempty"`  // of the error, for programs: "certfile.PasswordMissingError"
 	Usage bool   `json:"usage,omitempty"` // the request itself was wrong: the command line exits with 2
 }
 
@@ -42,7 +43,7 @@ func problem(err error) *Problem {
 		return p
 	}
 	h := hint.For(err)
-	return &Problem{Text: err.Error(), Hint: h.Text, Usage: h.Usage}
+	return &Problem{Text: err.Error(), Hint: h.Text, Name: h.Name, Usage: h.Usage}
 }
 
 // act runs one act: it reads the request and returns what to answer.
@@ -82,6 +83,9 @@ func acts(d *desk.Desk) map[string]act {
 		"cert/disable":      acting(d.Disable),
 		"cert/remove":       acting(d.Remove),
 		"cert/set-internal": acting(d.SetInternal),
+		"cert/request":      acting(d.Ask),
+		"cert/import":       acting(d.Import),
+		"cert/export":       acting(d.Export),
 		"cert/renew":        acting(d.Renew),
 		"cert/activate":     acting(d.Activate),
 		"cert/rollback":     acting(d.Rollback),
@@ -93,6 +97,10 @@ func acts(d *desk.Desk) map[string]act {
 		"listener/set":      acting(d.SetListener),
 		"service/list":      looking(func(ctx context.Context, _ Nothing) ([]desk.ServiceView, error) { return d.Services(ctx) }),
 		"status/show":       looking(func(ctx context.Context, _ Nothing) (*desk.Status, error) { return d.Status(ctx) }),
+		"trust/list":        looking(func(ctx context.Context, _ Nothing) (*desk.TrustView, error) { return d.Trust(ctx) }),
+		"trust/add":         acting(d.AddAnchors),
+		"trust/remove":      acting(d.ForgetTrust),
+		"trust/distrust":    acting(d.AddDistrust),
 		"admin/link": acting(func(ctx context.Context, who state.Actor, _ Nothing) (*desk.Link, error) {
 			return d.NewLink(ctx, who)
 		}),

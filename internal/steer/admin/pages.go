@@ -71,7 +71,7 @@ func (p *pages) signIn(w http.ResponseWriter, r *http.Request) {
 	session, expires, err := p.desk.SignIn(r.Context(), token, from(r))
 	switch {
 	case errors.Is(err, desk.ErrSignInLink):
-		p.log.InfoContext(r.Context(), "sign-in refused", "peer", r.RemoteAddr, "err", err)
+		p.log.DebugContext(r.Context(), "sign-in refused", "peer", r.RemoteAddr, "err", err)
 		p.refuseLink(w, r)
 		return
 	case err != nil:

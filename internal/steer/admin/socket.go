@@ -89,11 +89,11 @@ func ServeSocket(ctx context.Context, l net.Listener, d *desk.Desk, log *slog.Lo
 	stop := context.AfterFunc(ctx, func() {
 		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer cancel()
-		err := server.Shutdown(limit)
-		if err != nil { // somebody keeps a connection open without end
-			err = errors.Join(err, server.Close())
+		if server.Shutdown(limit) == nil {
+			stopped <- nil
+			return
 		}
-		stopped <- err
+		stopped <- server.Close() // somebody keeps a request open without end: he is cut off
 	})
 	err := server.Serve(l)
 	if stop() {

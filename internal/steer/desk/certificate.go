@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"postseal/internal/ground/certfile"
 	"postseal/internal/ground/listener"
 	"postseal/internal/ground/state"
 	"postseal/internal/ground/x509cert"
@@ -26,8 +27,8 @@ type Certificate struct {
 	Subject       string             `json:"subject"`
 	Issuer        string             `json:"issuer"`
 	Serial        string             `json:"serial"`
-	NotBefore     time.Time          `json:"notBefore"`
-	NotAfter      time.Time          `json:"notAfter"`
+	NotBefore     time.Time          `json:"notBefore,omitzero"` // absent while a request is pending
+	NotAfter      time.Time          `json:"notAfter,omitzero"`  // absent while a request is pending
 	Names         []string           `json:"names"`
 	KeyType       string             `json:"keyType"`
 	Usages        []string           `json:"usages"`
@@ -118,6 +119,9 @@ func (f Filter) lets(c Certificate) bool {
 	if f.Status != "" && c.Status != f.Status {
 		return false
 	}
+	if f.ExpiringWithin > 0 && c.NotAfter.IsZero() {
+		return false
+	}
 	if f.ExpiringWithin > 0 && int64(time.Until(c.NotAfter)/time.Second) >= f.ExpiringWithin { // any number of seconds, a Duration ends at 292 years
 		return false
 	}
@@ -134,6 +138,9 @@ func (v *view) checkServer(name string) error {
 
 // certificate makes the view of one member.
 func (v *view) certificate(l state.Lineage, g state.Generation, m state.Member) (Certificate, error) {
+	if m.Certificate == nil {
+		return v.pendingCertificate(l, g, m)
+	}
 	cert, err := x509cert.ParseCertificate(m.Certificate)
 	if err != nil {
 		return Certificate{}, fmt.Errorf("reading certificate %s of %s: %w", m.Thumbprint, l.Name, err)
@@ -150,12 +157,12 @@ func (v *view) certificate(l state.Lineage, g state.Generation, m state.Member) 
 		c.Services = v.services(l.ID)
 	}
 	c.ServicesText = listener.Cells(c.Services)
-	c.RootType, c.Status, c.StatusReason = judge(l, facts, time.Now())
-	return c, nil
+	c.RootType, c.Status, c.StatusReason, err = v.worth(l, m, facts)
+	return c, err
 }
 
-// judge says what a self-signed certificate is worth at a moment.
-func judge(l state.Lineage, facts x509cert.Facts, now time.Time) (x509cert.RootType, x509cert.Status, string) {
+// ownWorth says what a certificate that we signed ourselves is worth at a moment.
+func ownWorth(l state.Lineage, facts x509cert.Facts, now time.Time) (x509cert.RootType, x509cert.Status, string) {
 	root, status, reason := x509cert.RootNone, x509cert.StatusUntrusted, "self-signed: a client trusts it only after comparing its fingerprint"
 	if l.Origin == state.OriginSetup {
 		root, status, reason = x509cert.RootRegistry, x509cert.StatusValid, "trusted inside the organisation only"
@@ -194,11 +201,20 @@ func (d *Desk) Certificate(ctx context.Context, id string) (*CertificateDetail, 
 	if err != nil {
 		return nil, err
 	}
-	cert, err := x509cert.ParseCertificate(f.member.Certificate)
-	if err != nil {
-		return nil, err
+	detail := &CertificateDetail{Certificate: c, Roles: v.roles(f.lineage.ID), Bindings: v.bindingViews(f.lineage.ID), Chain: []string{c.Subject}}
+	switch {
+	case f.member.Certificate == nil:
+		detail.PEM = string(certfile.RequestPEM(f.member.Request))
+	default:
+		detail.PEM = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: f.member.Certificate}))
+		chain, err := chainOf(f.member)
+		if err != nil {
+			return nil, fmt.Errorf("reading the chain of %s: %w", c.Thumbprint, err)
+		}
+		for _, issuer := range chain {
+			detail.Chain = append(detail.Chain, x509cert.SubjectText(issuer.Subject))
+		}
 	}
-	detail := &CertificateDetail{Certificate: c, Roles: v.roles(f.lineage.ID), Bindings: v.bindingViews(f.lineage.ID), Chain: []string{c.Subject}, PEM: string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw}))}
 	for _, m := range f.generation.Members {
 		detail.Members = append(detail.Members, m.Thumbprint)
 	}

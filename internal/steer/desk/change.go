@@ -140,8 +140,13 @@ const maxComputed = 10
 // do runs an act. With DryRun, or when there is nothing to store, nothing is changed. Otherwise the
 // change is in force on return.
 func (d *Desk) do(ctx context.Context, who state.Actor, doing Doing, compute computing) (*Change, error) {
+	if !doing.DryRun {
+		// Acts queue, or fifty at once would spend their time on telling each other that the state has changed.
+		d.acting.Lock()
+		defer d.acting.Unlock()
+	}
 	change, stored, err := d.attempt(ctx, who, doing, compute)
-	// Whoever gave no IfSeq has seen no state that could be stale.
+	// Whoever gave no IfSeq has seen no state that could be stale; a sign-in may still have come between.
 	for n := 1; n < maxComputed && doing.IfSeq == 0 && errors.Is(err, state.ErrStale); n++ {
 		change, stored, err = d.attempt(ctx, who, doing, compute)
 	}

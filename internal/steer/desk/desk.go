@@ -61,9 +61,15 @@ type Desk struct {
 	log     *slog.Logger
 	ring    *keyring.Ring
 
+	// acting is held for the length of one act, before settling.
+	acting sync.Mutex
 	// settling is held while the state is read into the keyring and the runtime follows, so that
 	// two changes settle in their order.
 	settling sync.Mutex
+	// judge is the last one that was needed; guarded by judging.
+	judging sync.Mutex
+	judge   *judge
+
 	// signers are the opened private keys by secret id; guarded by settling.
 	signers map[string]*keys.Private
 }
@@ -153,6 +159,7 @@ type view struct {
 	bindings  []state.Binding
 	listeners []state.Listener
 	seq       int64
+	judge     *judge
 
 	// Indexes, because there may be ten thousand lineages and each is asked where it serves.
 	byID   map[string]int // place in lineages
@@ -189,6 +196,9 @@ func (d *Desk) look(tx *state.Tx) (*view, error) {
 	}
 	sortListeners(v.listeners)
 	v.index()
+	if v.judge, err = d.judgeFor(tx); err != nil {
+		return nil, err
+	}
 	v.seq, err = tx.Seq()
 	return v, err
 }

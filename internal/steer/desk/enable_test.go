@@ -126,6 +126,9 @@ func TestNamesWithoutADefault(t *testing.T) {
 	if _, err := h.serves(t, "management", client("", "admin.example.com")); err == nil {
 		t.Error("management serves a name without a default")
 	}
+	if _, err := h.Renew(t.Context(), tester(), RenewRequest{ID: "named"}); err != nil {
+		t.Fatal(err)
+	}
 	h.make(t, NewRequest{Lineage: "second", Domains: []string{"second.example.com"}})
 	if c := h.enable(t, EnableRequest{ID: "second", Services: "MANAGEMENT", ByName: true}); !slices.ContainsFunc(c.Warnings, func(w string) bool { return strings.Contains(w, "stays closed") }) {
 		t.Errorf("by name without a default: got warnings %q", c.Warnings)
@@ -138,6 +141,16 @@ func TestNamesWithoutADefault(t *testing.T) {
 	}
 	if got := h.runtime.opened(); !slices.Contains(got, "management") {
 		t.Errorf("open: got %v, want management too", got)
+	}
+	// What is bound by name loses its generation in force, while the one before is kept.
+	if c, err := h.Remove(t.Context(), tester(), RemoveRequest{ID: "named"}); err != nil || len(c.Warnings) != 0 {
+		t.Errorf("got %+v, %v, want no warning: the default stays", c, err)
+	}
+	if got, err := h.serves(t, "management", client("", "admin.example.com")); err != nil || got != h.named(t, "second")[0].Thumbprint {
+		t.Errorf("management serves %s, %v, want the default", got, err)
+	}
+	if err := h.Settle(t.Context()); err != nil {
+		t.Errorf("the rest is not served: %v", err)
 	}
 }
 

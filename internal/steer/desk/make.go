@@ -99,11 +99,8 @@ func (d *Desk) planNew(r NewRequest) (*certPlan, error) {
 		}
 	}
 	if r.Lineage != "" {
-		switch {
-		case slug(r.Lineage) != r.Lineage:
-			return nil, &ValueError{"--lineage", r.Lineage, "want lower-case letters, digits and hyphens, at most 100"}
-		case looksLikeThumbprint(r.Lineage):
-			return nil, &ValueError{"--lineage", r.Lineage, "it could be taken for a thumbprint"}
+		if err := checkLineageName(r.Lineage); err != nil {
+			return nil, err
 		}
 		p.wanted, p.explicit = r.Lineage, true
 	}
@@ -119,23 +116,39 @@ func (p *certPlan) complete(v *view) error {
 	if p.spec.options.Subject.String() == "" {
 		p.spec.options.CommonName = commonName(p.spec.options.Names, p.spec.friendly)
 	}
-	taken := func(name string) bool {
-		return slices.ContainsFunc(v.lineages, func(l state.Lineage) bool { return l.Name == name })
-	}
 	if p.explicit {
-		if taken(p.wanted) {
+		if _, taken := v.named(p.wanted); taken {
 			return fmt.Errorf("making a certificate in lineage %s: %w", p.wanted, ErrLineageExists)
 		}
 		p.spec.name = p.wanted
 		return nil
 	}
-	stem := slug(strings.Replace(p.spec.options.Names[0], "*", "wildcard", 1))
+	p.spec.name = v.freeName(p.spec.options.Names[0])
+	return nil
+}
+
+// freeName makes the name of a new lineage of the first name of its certificate.
+func (v *view) freeName(first string) string {
+	stem := slug(strings.Replace(first, "*", "wildcard", 1))
 	if looksLikeThumbprint(stem) {
 		stem = "cert-" + stem
 	}
-	p.spec.name = stem
-	for n := 2; taken(p.spec.name); n++ {
-		p.spec.name = fmt.Sprintf("%s-%d", stem, n)
+	name := stem
+	for n := 2; ; n++ {
+		if _, taken := v.named(name); !taken {
+			return name
+		}
+		name = fmt.Sprintf("%s-%d", stem, n)
+	}
+}
+
+// checkLineageName accepts what can name a lineage.
+func checkLineageName(name string) error {
+	switch {
+	case slug(name) != name:
+		return &ValueError{"--lineage", name, "want lower-case letters, digits and hyphens, at most 100"}
+	case looksLikeThumbprint(name):
+		return &ValueError{"--lineage", name, "it could be taken for a thumbprint"}
 	}
 	return nil
 }

@@ -132,12 +132,7 @@ func (d *Desk) keyFor(ctx context.Context, leaf *x509.Certificate, r oldMember) 
 	}
 	d.settling.Lock() // before the transaction, as Settle does
 	defer d.settling.Unlock()
-	var key *keys.Private
-	err := d.db.View(ctx, func(tx *state.Tx) (err error) {
-		key, err = d.signer(tx, r.SecretID)
-		return err
-	})
-	return key, err
+	return d.key(ctx, r.SecretID)
 }
 
 // sameAgain is what a certificate of the same content needs, beginning now.

@@ -150,8 +150,13 @@ func (d *Desk) input(tx *state.Tx, v *view) (keyring.Input, error) {
 			continue
 		}
 		ring := keyring.Listener{Name: l.Name, Opportunistic: k.Opportunistic}
-		if k.Protocol == "http" {
+		switch {
+		case k.Protocol == "http":
 			ring.NextProtos = []string{"h2", "http/1.1"}
+		case k.Upgrade == "implicit":
+			// A browser that is led here by somebody in between must not take us for a web site: a client that
+			// offers protocols (RFC 7301) and not ours is refused. Mail clients mostly offer none.
+			ring.NextProtos = []string{k.Protocol}
 		}
 		// A default can be removed while names are bound beside it (management): then nothing is served here,
 		// and everything goes on elsewhere. The names are answered again with the next default.

@@ -139,17 +139,29 @@ func newPlan(o SetupOptions) (*plan, error) {
 	return p, p.at.Check()
 }
 
-// checkText accepts a text for people: valid UTF-8 without control characters, 1 to max runes.
+// CheckName accepts a friendly name.
+func CheckName(name string) error { return checkText("--name", name, 63) }
+
+// checkText accepts a text for people: valid UTF-8 that can be seen, 1 to max runes. Characters that turn the
+// direction of writing, or take no room, would let one name pass for another.
 func checkText(name, value string, max int) error {
 	switch n := utf8.RuneCountInString(value); {
 	case !utf8.ValidString(value):
 		return &ValueError{name, strings.ToValidUTF8(value, "?"), "not UTF-8"}
 	case n == 0 || n > max:
 		return &ValueError{name, value, fmt.Sprintf("want 1 to %d characters", max)}
-	case strings.ContainsFunc(value, unicode.IsControl):
-		return &ValueError{name, value, "control characters are not allowed"}
+	case strings.ContainsFunc(value, func(r rune) bool { return !unicode.IsGraphic(r) || unicode.In(r, unicode.Zl, unicode.Zp) }):
+		return &ValueError{name, strings.Map(seen, value), "control characters, and those that cannot be seen, are not allowed"}
 	}
 	return nil
+}
+
+// seen replaces what cannot be seen, so that an error can be printed.
+func seen(r rune) rune {
+	if !unicode.IsGraphic(r) {
+		return '?'
+	}
+	return r
 }
 
 // CheckSetup reports the first value of o that cannot be used.

@@ -45,12 +45,16 @@ func (d *Desk) NewLink(ctx context.Context, who state.Actor) (*Link, error) {
 // SignIn takes a link's token, which thereby is used up, and returns the token of a session.
 // [ErrSignInLink] when the link is not good.
 func (d *Desk) SignIn(ctx context.Context, token, from string) (session string, expires time.Time, err error) {
+	// Whoever tries tokens costs a look, not a write.
+	if err := d.db.View(ctx, func(tx *state.Tx) error { return goodLink(tx, token) }); err != nil {
+		return "", time.Time{}, err
+	}
 	session = newToken()
 	_, err = d.db.Update(ctx, state.Actor{Who: "sign-in link", From: from}, func(tx *state.Tx) error {
-		link, err := tx.SignIn(hash(token), state.SignInLink)
-		if errors.Is(err, state.ErrNotFound) {
-			return ErrSignInLink
+		if err := goodLink(tx, token); err != nil {
+			return err
 		}
+		link, err := tx.SignIn(hash(token), state.SignInLink)
 		if err != nil {
 			return err
 		}
@@ -65,6 +69,15 @@ func (d *Desk) SignIn(ctx context.Context, token, from string) (session string, 
 		return tx.Audit("sign-in", link.Who, nil, map[string]time.Time{"expires": expires})
 	})
 	return session, expires, err
+}
+
+// goodLink fails with [ErrSignInLink] unless the link can be used.
+func goodLink(tx *state.Tx, token string) error {
+	_, err := tx.SignIn(hash(token), state.SignInLink)
+	if errors.Is(err, state.ErrNotFound) {
+		return ErrSignInLink
+	}
+	return err
 }
 
 // Session says who a session's token belongs to, or [state.ErrNotFound].

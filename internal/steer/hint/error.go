@@ -22,6 +22,8 @@ func entries() []entry {
 	table = append(table, deskEntries()...)
 	table = append(table, keyEntries()...)
 	table = append(table, sessionEntries()...)
+	table = append(table, fileEntries()...)
+	table = append(table, trustEntries()...)
 	return append(table, systemEntries()...)
 }
 
@@ -84,7 +86,12 @@ func deskEntries() []entry {
 		is("desk.ErrLineageExists", desk.ErrLineageExists, "choose another name with --lineage, or leave it out; see: postseal lineage list"),
 		is("desk.ErrNoPrivateKey", desk.ErrNoPrivateKey, "only a certificate whose private key is here can serve; see: postseal cert show ID"),
 		is("desk.ErrNotCurrent", desk.ErrNotCurrent, "name the lineage instead, which means its current generation; see: postseal lineage list"),
-		is("desk.ErrNotSelfSigned", desk.ErrNotSelfSigned, "make a certificate to take its place: postseal cert new; or ask its authority again"),
+		is("desk.ErrNotAnAuthority", desk.ErrNotAnAuthority, "give the certificate of the authority that issued it; a server's own certificate is taken in with: postseal cert import"),
+		is("desk.ErrNothingToImport", desk.ErrNothingToImport, "name files that hold a certificate, in PFX, PEM, DER, P7B, ZIP or JKS; look into one with: openssl x509 -in FILE -noout -text"),
+		is("desk.ErrNoMatchingKey", desk.ErrNoMatchingKey, "import it together with the file of its key: postseal cert import CERTIFICATE KEY; a request that waits is seen with: postseal cert list --status PendingRequest"),
+		is("desk.ErrImportEnded", desk.ErrImportEnded, "ask its authority for a new one: postseal cert request"),
+		is("desk.ErrNotExportable", desk.ErrNotExportable, "the certificate without its key leaves with --format der or p7b; for a key that may leave, make or import one with --exportable"),
+		is("desk.ErrNotSelfSigned", desk.ErrNotSelfSigned, "ask its authority for the next one: postseal cert request --lineage LINEAGE --name NAME --domain DOMAIN"),
 		is("desk.ErrNoPrevious", desk.ErrNoPrevious, "see the generations there are: postseal lineage show LINEAGE"),
 		is("desk.ErrEnded", desk.ErrEnded, "make a new generation instead: postseal cert renew LINEAGE"),
 		is("desk.ErrPending", desk.ErrPending, "it can serve when its authority has answered; see: postseal cert list --status PendingRequest"),

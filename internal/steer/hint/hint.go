@@ -15,6 +15,7 @@ import (
 // Hint is advice about one error.
 type Hint struct {
 	Text  string // one or two sentences, with the command to run; empty when there is nothing to say
+	Name  string // of the error, "state.ErrNoOrganisation"
 	Usage bool   // the command itself was wrong, not the world: exit status 2
 }
 
@@ -22,7 +23,7 @@ type Hint struct {
 func For(err error) Hint {
 	for _, e := range entries() {
 		if text, ok := e.match(err); ok {
-			return Hint{Text: text, Usage: e.usage}
+			return Hint{Text: text, Name: e.name, Usage: e.usage}
 		}
 	}
 	return Hint{}

@@ -15,3 +15,11 @@ CREATE TABLE distrust (
 	after    BIGINT,                       -- issuer: only what it issued after this; absent for everything
 	added_at BIGINT NOT NULL
 );
+
+-- Certificates of authorities that came along with others: they complete chains, and are not trusted by
+-- themselves.
+CREATE TABLE known_issuer (
+	sha256      TEXT PRIMARY KEY,          -- of the certificate's DER, 64 lower-case hex digits
+	certificate BYTEA NOT NULL,            -- DER
+	added_at    BIGINT NOT NULL
+);

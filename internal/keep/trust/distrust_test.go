@@ -1,0 +1,206 @@
+package trust
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math/big"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"postseal/internal/ground/x509cert"
+)
+
+func distrustOf(t testing.TB, text string) *Distrust {
+	t.Helper()
+	d, err := ParseDistrust([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// TestDistrust: every element of a chain is looked at, and another chain may do without the distrusted one.
+func TestDistrust(t *testing.T) {
+	t.Parallel()
+	root1, root2 := newRoot(t, "Root 1", nil), newRoot(t, "Root 2", nil)
+	key := newKey(t)
+	ca1, ca2 := root1.betweenKey(t, "CA", key, nil), root2.betweenKey(t, "CA", key, nil)
+	leaf := ca1.leaf(t, "a.example.com", nil)
+	sum := func(der []byte) string { s := sha256.Sum256(der); return hex.EncodeToString(s[:]) }
+	date := func(d time.Duration) string { return leaf.NotBefore.Add(d).Format(time.RFC3339) }
+	tests := []struct {
+		what, entries string
+		status        x509cert.Status
+		part          string
+	}{
+		{"nothing", ``, x509cert.StatusValid, ""},
+		{"the leaf", `"certificates": [{"sha256": "` + sum(leaf.Raw) + `", "reason": "stolen"}]`, x509cert.StatusUntrusted, "the certificate is distrusted: stolen"},
+		{"one intermediate", `"certificates": [{"sha256": "` + strings.ToUpper(sum(ca1.cert.Raw)) + `"}]`, x509cert.StatusValid, `"CN=Root 2"`},
+		{"the key of both", `"keys": [{"spkiSha256": "` + sum(ca1.cert.RawSubjectPublicKeyInfo) + `", "reason": "weak"}]`, x509cert.StatusUntrusted, `the issuer "CN=CA" is distrusted: weak`},
+		{"one root", `"keys": [{"spkiSha256": "` + sum(root1.cert.RawSubjectPublicKeyInfo) + `"}]`, x509cert.StatusValid, `"CN=Root 2"`},
+		{"an issuer", `"issuers": [{"issuer": "CN=ca"}]`, x509cert.StatusUntrusted, "the certificate is distrusted: it is on the list"},
+		{"an issuer from then on", `"issuers": [{"issuer": "CN=CA", "after": "` + date(0) + `"}]`, x509cert.StatusUntrusted, ""},
+		{"an issuer after that", `"issuers": [{"issuer": "CN=CA", "after": "` + date(time.Second) + `"}]`, x509cert.StatusValid, ""},
+		{"another issuer", `"issuers": [{"issuer": "CN=CA,O=Other"}]`, x509cert.StatusValid, ""},
+	}
+	for _, tt := range tests {
+		text := `{"version": 1, "sequence": 2, "updated": "2026-11-01T00:00:00Z"}`
+		if tt.entries != "" {
+			text = strings.TrimSuffix(text, "}") + ", " + tt.entries + "}"
+		}
+		v := newVerifier(t, Options{Distrust: distrustOf(t, text)})
+		q := Question{Leaf: leaf, Intermediates: certs(ca1, ca2), Roots: certs(root1, root2), At: at}
+		want(t, tt.what, v.Verify(t.Context(), q), tt.status, tt.part)
+		// What an administrator adds comes on top, from either side.
+		for _, d := range []*Distrust{distrustOf(t, text).Merge(&Distrust{}), (&Distrust{}).Merge(distrustOf(t, text))} {
+			want(t, tt.what+", merged", newVerifier(t, Options{Distrust: d}).Verify(t.Context(), q), tt.status, tt.part)
+		}
+	}
+	// A published certificate can be distrusted as well.
+	v := newVerifier(t, Options{Anchors: []Anchor{{Cert: root1.cert, Direct: true}},
+		Distrust: distrustOf(t, `{"version": 1, "certificates": [{"sha256": "`+sum(root1.cert.Raw)+`"}]}`)})
+	want(t, "published", v.Verify(t.Context(), Question{Leaf: root1.cert, At: at}), x509cert.StatusUntrusted, "distrusted")
+}
+
+func TestParseDistrust(t *testing.T) {
+	t.Parallel()
+	if err := distrustOf(t, `{"version": 1, "sequence": 4}`).Replaces(distrustOf(t, `{"version": 1, "sequence": 5}`)); !errors.Is(err, ErrDistrustOlder) {
+		t.Errorf("got %v, want ErrDistrustOlder", err)
+	}
+	if err := distrustOf(t, `{"version": 1, "sequence": 5}`).Replaces(nil); err != nil {
+		t.Errorf("got %v, want nothing against the first list", err)
+	}
+	if _, err := ParseDistrust([]byte(`{"version": 2, "new": true}`)); !errors.Is(err, ErrDistrustVersion) {
+		t.Errorf("got %v, want ErrDistrustVersion", err)
+	}
+	for _, bad := range []string{
+		``, `null`, `{}`, `[]`, `{"version": 1} x`, `{"version": 1, "certs": []}`, `{"version": 1, "keys": [{"sha256": "00"}]}`,
+		`{"version": 1, "certificates": [{"sha256": "zz"}]}`, `{"version": 1, "issuers": [{"issuer": "nobody"}]}`,
+		`{"version": 1, "smallScalarBits": 40}`, `{"version": 1, "smallScalarBits": -1}`, `{"version": 1, "updated": "yesterday"}`,
+		`{"version": 1, "sequence": 1, "keys": [` + strings.Repeat(`{},`, 10) + `{}]}`, strings.Repeat(" ", MaxDistrustBytes+1),
+	} {
+		_, err := ParseDistrust([]byte(bad))
+		var invalid *InvalidDistrustError
+		if !errors.As(err, &invalid) && !errors.Is(err, ErrDistrustVersion) {
+			t.Errorf("%.40q: got %v, want a refusal", bad, err)
+		}
+	}
+}
+
+// TestDefaultDistrust: the list that is built in reads, and is about a root that the system's store has.
+func TestDefaultDistrust(t *testing.T) {
+	t.Parallel()
+	d, err := DefaultDistrust()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(d.keys) == 0 || d.scalars == nil {
+		t.Error("the default distrusts nothing")
+	}
+	if _, err := os.Stat("/etc/ssl/certs/emSign_ECC_Root_CA_-_G3.pem"); err != nil {
+		return // a later store of the system has dropped it
+	}
+	cert := readPEM(t, "/etc/ssl/certs/emSign_ECC_Root_CA_-_G3.pem")
+	v := newVerifier(t, Options{})
+	want(t, "emSign", v.Verify(t.Context(), Question{Leaf: cert, Roots: []*x509.Certificate{cert}, At: at}), x509cert.StatusUntrusted, "CVE-2026-111943")
+}
+
+func readPEM(t *testing.T, path string) *x509.Certificate {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, _, bad := readCertificates([]string{string(text)})
+	if first == nil {
+		t.Fatal(bad)
+	}
+	return first
+}
+
+// scalarKey is the key whose private half is k.
+func scalarKey(t testing.TB, curve elliptic.Curve, k *big.Int) *ecdsa.PrivateKey {
+	t.Helper()
+	key, err := ecdsa.ParseRawPrivateKey(curve, k.FillBytes(make([]byte, (curve.Params().N.BitLen()+7)/8)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// TestSmallScalars: keys that anybody can find are found, of both signs, and no others.
+func TestSmallScalars(t *testing.T) {
+	t.Parallel()
+	const bits = 10
+	search := newScalarSearch(bits)
+	small := func(key *ecdsa.PrivateKey) bool {
+		raw, err := key.PublicKey.Bytes()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return search.small(sha256.Sum256(raw), key.Public())
+	}
+	for _, curve := range []elliptic.Curve{elliptic.P224(), elliptic.P256(), elliptic.P384(), elliptic.P521()} {
+		n := curve.Params().N
+		for _, k := range []int64{1, 2, 3, search.baby - 1, search.baby, search.baby + 1, 2 * search.baby, 2*search.baby + 1, 1000, 1 << bits} {
+			for name, scalar := range map[string]*big.Int{fmt.Sprint(k): big.NewInt(k), fmt.Sprint("n-", k): new(big.Int).Sub(n, big.NewInt(k))} {
+				for range 2 { // searched, then remembered
+					if !small(scalarKey(t, curve, scalar)) {
+						t.Errorf("%s: the scalar %s was not found", curve.Params().Name, name)
+					}
+				}
+			}
+		}
+		for _, scalar := range []*big.Int{big.NewInt(1 << 40), new(big.Int).Rsh(n, 1), new(big.Int).Sub(n, big.NewInt(1<<40))} {
+			if small(scalarKey(t, curve, scalar)) {
+				t.Errorf("%s: the scalar %x was found, want not", curve.Params().Name, scalar)
+			}
+		}
+	}
+	for _, pub := range []crypto.PublicKey{nil, "key", (*ecdsa.PublicKey)(nil), &ecdsa.PublicKey{}} {
+		if search.small([32]byte{9}, pub) {
+			t.Errorf("%v: found, want not", pub)
+		}
+	}
+	// As in CVE-2026-111943: an intermediate on P-384 with such a key, whoever signed it.
+	root := newRoot(t, "Root", nil)
+	weak := root.betweenKey(t, "Weak CA", scalarKey(t, elliptic.P384(), big.NewInt(51_113)), nil)
+	got := judge(t, Question{Leaf: weak.leaf(t, "a.example.com", nil), Intermediates: certs(weak), Roots: certs(root)})
+	want(t, "weak intermediate", got, x509cert.StatusUntrusted, "at most 16 bits, so anybody can know it")
+}
+
+func FuzzParseDistrust(f *testing.F) {
+	seeds := []string{
+		string(builtIn), `{"version": 1}`, `{"version": 1, "issuers": [{"issuer": "CN=a", "after": "2026-01-01T00:00:00Z", "reason": "\n"}]}`, `{"version":`,
+	}
+	if len(seeds) == 0 {
+		f.Fatal("no seeds")
+	}
+	for _, s := range seeds {
+		f.Add([]byte(s))
+	}
+	cert := newRoot(f, "Root", nil).cert
+	f.Fuzz(func(t *testing.T, text []byte) {
+		d, err := ParseDistrust(text)
+		if err != nil {
+			if d != nil || strings.ContainsAny(err.Error(), "\n\r\x1b") {
+				t.Errorf("got %v and %q, want one line and no list", d, err)
+			}
+			return
+		}
+		if d.scalars != nil && d.scalars.bits > 12 {
+			d.scalars = nil // only slow
+		}
+		if reason := d.finds(cert); strings.ContainsAny(reason, "\n\r\x1b") {
+			t.Errorf("got the reason %q, want one line", reason)
+		}
+	})
+}

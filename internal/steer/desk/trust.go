@@ -1,0 +1,237 @@
+package desk
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"postseal/internal/ground/certfile"
+	"postseal/internal/ground/state"
+	"postseal/internal/ground/x509cert"
+)
+
+// ErrNotAnAuthority: only the certificate of an authority, or one that is self-signed, can be an anchor.
+var ErrNotAnAuthority = errors.New("it is neither an authority's certificate nor self-signed")
+
+// TrustView is what the organisation trusts beyond the system's store, and what it trusts no more.
+type TrustView struct {
+	Anchors  []AnchorView   `json:"anchors"`
+	Distrust []DistrustView `json:"distrust"`
+}
+
+// AnchorView is an anchor as people and scripts see it.
+type AnchorView struct {
+	ID       string    `json:"id"` // SHA-256 of the DER, in hex
+	Subject  string    `json:"subject"`
+	NotAfter time.Time `json:"notAfter"`
+	Origin   string    `json:"origin"` // added or pushed
+	AddedAt  time.Time `json:"addedAt"`
+}
+
+// DistrustView is a distrust as people and scripts see it.
+type DistrustView struct {
+	ID      string    `json:"id"`
+	Kind    string    `json:"kind"`
+	Value   string    `json:"value"`
+	After   time.Time `json:"after,omitzero"`
+	AddedAt time.Time `json:"addedAt"`
+}
+
+// Trust lists anchors and distrust.
+func (d *Desk) Trust(ctx context.Context) (*TrustView, error) {
+	out := &TrustView{Anchors: []AnchorView{}, Distrust: []DistrustView{}}
+	err := d.db.View(ctx, func(tx *state.Tx) error {
+		anchors, err := tx.Anchors()
+		if err != nil {
+			return err
+		}
+		for _, a := range anchors {
+			cert, err := x509cert.ParseCertificate(a.Certificate)
+			if err != nil {
+				return fmt.Errorf("reading anchor %s: %w", a.SHA256, err)
+			}
+			out.Anchors = append(out.Anchors, AnchorView{a.SHA256, x509cert.SubjectText(cert.Subject), cert.NotAfter.UTC(), a.Origin, a.AddedAt})
+		}
+		distrusts, err := tx.Distrusts()
+		for _, t := range distrusts {
+			out.Distrust = append(out.Distrust, DistrustView{t.ID, t.Kind, t.Value, t.After, t.AddedAt})
+		}
+		return err
+	})
+	return out, err
+}
+
+// AnchorRequest asks that certificates are trusted, or no longer looked at.
+type AnchorRequest struct {
+	Doing
+	File   ImportFile `json:"file"`
+	Pushed bool       `json:"pushed,omitempty"` // by an administrator's tool rather than by hand
+}
+
+// AddAnchors trusts the authorities whose certificates a file holds.
+func (d *Desk) AddAnchors(ctx context.Context, who state.Actor, r AnchorRequest) (*Change, error) {
+	read, err := certfile.Read(r.File.Name, r.File.Data, certfile.ReadOptions{})
+	if err != nil {
+		return nil, err
+	}
+	var anchors []state.Anchor
+	origin := state.AnchorAdded
+	if r.Pushed {
+		origin = state.AnchorPushed
+	}
+	for _, c := range read.Certificates {
+		facts := x509cert.Inspect(c.Certificate)
+		if !c.IsCA && !facts.SelfSigned {
+			return nil, fmt.Errorf("trusting %s: %w", c.From, ErrNotAnAuthority)
+		}
+		anchors = append(anchors, state.Anchor{SHA256: facts.SHA256, Certificate: c.Raw, Origin: origin})
+	}
+	if len(anchors) == 0 {
+		return nil, fmt.Errorf("trusting %s: %w", r.File.Name, ErrNothingToImport)
+	}
+	return d.do(ctx, who, r.Doing, func(v *view) (*Change, func(tx *state.Tx) error, error) {
+		change := newChange(v)
+		var undo []string
+		for _, a := range anchors {
+			undo = append(undo, "postseal trust remove "+a.SHA256[:16])
+		}
+		change.Undo = strings.Join(undo, " && ")
+		return change, func(tx *state.Tx) error {
+			for _, a := range anchors {
+				if err := tx.AddAnchor(a); err != nil {
+					return err
+				}
+				if err := tx.Audit("trust", a.SHA256, nil, a.Origin); err != nil {
+					return err
+				}
+			}
+			return nil
+		}, nil
+	})
+}
+
+// DistrustRequest asks that something is trusted no more: one of the three.
+type DistrustRequest struct {
+	Doing
+	File   *ImportFile `json:"file,omitempty"`   // the certificates in it
+	SPKI   string      `json:"spki,omitempty"`   // SHA-256 of a public key, 64 hex digits
+	Issuer string      `json:"issuer,omitempty"` // RFC 4514 name of an authority
+	After  time.Time   `json:"after,omitzero"`   // issuer: only what it issued after this
+}
+
+// AddDistrust trusts something no more, whatever vouches for it.
+func (d *Desk) AddDistrust(ctx context.Context, who state.Actor, r DistrustRequest) (*Change, error) {
+	rows, err := r.rows()
+	if err != nil {
+		return nil, err
+	}
+	return d.do(ctx, who, r.Doing, func(v *view) (*Change, func(tx *state.Tx) error, error) {
+		change := newChange(v)
+		change.Replaces = true
+		var undo []string
+		for _, row := range rows {
+			change.Removed = append(change.Removed, "the trust in "+row.ID)
+			undo = append(undo, "postseal trust remove '"+strings.ReplaceAll(row.ID, "'", `'\''`)+"'")
+		}
+		change.Undo = strings.Join(undo, " && ")
+		return change, func(tx *state.Tx) error {
+			for _, row := range rows {
+				if err := tx.AddDistrust(row); err != nil {
+					return err
+				}
+				if err := tx.Audit("distrust", row.ID, nil, row.After); err != nil {
+					return err
+				}
+			}
+			return nil
+		}, nil
+	})
+}
+
+// rows checks a request and returns what to store.
+func (r DistrustRequest) rows() ([]state.Distrust, error) {
+	given := 0
+	for _, yes := range []bool{r.File != nil, r.SPKI != "", r.Issuer != ""} {
+		if yes {
+			given++
+		}
+	}
+	switch {
+	case given != 1:
+		return nil, &ValueError{"distrust", "", "give a file, --spki or --issuer, and one of them only"}
+	case r.Issuer == "" && !r.After.IsZero():
+		return nil, &ValueError{"--after", r.After.Format(time.RFC3339), "it goes with --issuer"}
+	case r.SPKI != "":
+		sum, err := hex.DecodeString(r.SPKI)
+		if err != nil || len(sum) != sha256.Size {
+			return nil, &ValueError{"--spki", r.SPKI, "want 64 hex digits, the SHA-256 of the public key"}
+		}
+		value := hex.EncodeToString(sum)
+		return []state.Distrust{{ID: "spki " + value, Kind: state.DistrustSPKI, Value: value}}, nil
+	case r.Issuer != "":
+		name, err := x509cert.ParseSubject(r.Issuer)
+		if err != nil {
+			return nil, err
+		}
+		value := x509cert.SubjectText(name)
+		return []state.Distrust{{ID: "issuer " + value, Kind: state.DistrustIssuer, Value: value, After: r.After}}, nil
+	}
+	read, err := certfile.Read(r.File.Name, r.File.Data, certfile.ReadOptions{})
+	if err != nil {
+		return nil, err
+	}
+	var rows []state.Distrust
+	for _, c := range read.Certificates {
+		value := x509cert.Inspect(c.Certificate).SHA256
+		rows = append(rows, state.Distrust{ID: "certificate " + value, Kind: state.DistrustCertificate, Value: value})
+	}
+	if len(rows) == 0 {
+		return nil, fmt.Errorf("distrusting %s: %w", r.File.Name, ErrNothingToImport)
+	}
+	return rows, nil
+}
+
+// ForgetRequest asks that an anchor or a distrust is taken back.
+type ForgetRequest struct {
+	Doing
+	ID string `json:"id"` // of an anchor: 8 or more of its first hex digits; of a distrust: the whole
+}
+
+// ForgetTrust takes an anchor or a distrust back.
+func (d *Desk) ForgetTrust(ctx context.Context, who state.Actor, r ForgetRequest) (*Change, error) {
+	return d.do(ctx, who, r.Doing, func(v *view) (*Change, func(tx *state.Tx) error, error) {
+		change := newChange(v)
+		change.Replaces = true
+		for _, t := range v.judge.distrusts {
+			if t.ID == r.ID {
+				change.Removed = []string{"the distrust of " + t.ID}
+				return change, func(tx *state.Tx) error {
+					if err := tx.RemoveDistrust(t.ID); err != nil {
+						return err
+					}
+					return tx.Audit("trust-remove", t.ID, t.Value, nil)
+				}, nil
+			}
+		}
+		var hits []state.Anchor
+		for _, a := range v.judge.anchors {
+			if len(r.ID) >= 8 && strings.HasPrefix(a.SHA256, strings.ToLower(r.ID)) {
+				hits = append(hits, a)
+			}
+		}
+		if len(hits) != 1 {
+			return nil, nil, fmt.Errorf("removing %q from what is trusted: %d match: %w", clip(r.ID), len(hits), state.ErrNotFound)
+		}
+		change.Removed = []string{"the trust in anchor " + hits[0].SHA256}
+		return change, func(tx *state.Tx) error {
+			if err := tx.RemoveAnchor(hits[0].SHA256); err != nil {
+				return err
+			}
+			return tx.Audit("trust-remove", hits[0].SHA256, hits[0].Origin, nil)
+		}, nil
+	})
+}
