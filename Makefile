@@ -40,7 +40,8 @@ deps:
 	need() { command -v "$$1" >/dev/null 2>&1 || missing="$$missing $$2"; }; \
 	have() { [ -s "$$1" ] || missing="$$missing $$2"; }; \
 	need openssl openssl; need curl curl; need swaks swaks; need python3 python3; need chromium chromium; \
-	need gcc gcc; have /usr/include/stdlib.h libc6-dev; have /etc/ssl/certs/ca-certificates.crt ca-certificates; \
+	need gcc gcc; need keytool default-jre-headless; need certutil libnss3-tools; have /usr/include/stdlib.h libc6-dev; have /etc/ssl/certs/ca-certificates.crt ca-certificates; \
+	dpkg-query -W python3-cryptography-vectors >/dev/null 2>&1 || missing="$$missing python3-cryptography-vectors"; \
 	need fc-list fontconfig; fc-list 2>/dev/null | grep -q 'Noto.*CJK' || missing="$$missing fonts-noto-cjk"; \
 	[ -n "$$missing" ] || exit 0; \
 	install="apt-get install --yes --no-install-recommends$$missing"; \

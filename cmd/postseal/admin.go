@@ -33,7 +33,7 @@ func (a *app) adminCommand() *cobra.Command {
 					continue
 				}
 				if l.State != desk.ListenerOpen {
-					return errors.New("making a sign-in link: the management listener is not open")
+					return desk.ErrManagementClosed
 				}
 				var link desk.Link
 				if err := client.Call(ctx, "admin/link", admin.Nothing{}, &link); err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -43,7 +42,7 @@ func (a *app) certListCommand() *cobra.Command {
 			filter.ExpiringWithin = int64(d / time.Second)
 		}
 		filter.Status = x509cert.Status(status)
-		if err := checkFilter(filter); err != nil {
+		if err := filter.Check(); err != nil {
 			return err
 		}
 		list, err := call[[]desk.Certificate](cmd.Context(), a, "cert/list", filter)
@@ -213,14 +212,8 @@ func (a *app) certExplainCommand() *cobra.Command {
 		if r.Listener == "" {
 			return &usageError{fmt.Errorf("--listener is missing")}
 		}
-		if err := errors.Join(checkListener(r.Listener), checkOneOf("--client", r.Client, "modern", "rsa-only")); err != nil {
+		if err := r.Check(); err != nil {
 			return err
-		}
-		if _, err := netip.ParseAddr(r.From); err != nil && r.From != "" {
-			return &desk.ValueError{Name: "--from", Value: r.From, Reason: "not an IP address"}
-		}
-		if d, err := x509cert.ParseHost(r.SNI); err == nil { // a client may ask for anything; people write names as they read them
-			r.SNI = string(d)
 		}
 		return a.explain(cmd.Context(), r)
 	}

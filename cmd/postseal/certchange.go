@@ -32,7 +32,7 @@ func (a *app) certNewCommand() *cobra.Command {
 		if cmd.Flags().Changed("days") && r.Days == 0 {
 			return &usageError{errors.New("--days 0: want at least 1")}
 		}
-		if err := checkNew(r); err != nil {
+		if err := r.Check(); err != nil {
 			return err
 		}
 		return a.change(cmd.Context(), "cert/new", func(d desk.Doing) any { r.Doing = d; return r })
@@ -54,7 +54,7 @@ func (a *app) certEnableCommand() *cobra.Command {
 		if r.Services == "" {
 			return &usageError{errors.New("--services is missing")}
 		}
-		if err := checkServices(r.Services, r.Listeners); err != nil {
+		if err := r.Check(); err != nil {
 			return err
 		}
 		r.ID = args[0]
@@ -75,7 +75,7 @@ func (a *app) certDisableCommand() *cobra.Command {
 		if r.Listener == "" {
 			return &usageError{errors.New("--listener is missing")}
 		}
-		if err := checkListener(r.Listener); err != nil {
+		if err := r.Check(); err != nil {
 			return err
 		}
 		r.ID = args[0]

@@ -44,7 +44,7 @@ func (a *app) certRequestCommand() *cobra.Command {
 		case der && len(r.Kinds) > 1:
 			return &usageError{errors.New("--der: a file in DER holds one request; ask for one key at a time")}
 		}
-		if err := checkNew(desk.NewRequest{Name: r.Name, Domains: r.Domains, Kinds: r.Kinds, Subject: r.Subject}); err != nil {
+		if err := r.Check(); err != nil {
 			return err
 		}
 		if err := out.check(); err != nil {
@@ -70,9 +70,7 @@ func (a *app) printRequests(answer *desk.AskAnswer, out *outputFlags, der bool) 
 			data = append(data, r.PEM...)
 		}
 	}
-	for _, w := range answer.Warnings {
-		fmt.Fprintf(a.err, "postseal: warning: %s\n", w)
-	}
+	a.printWarnings(answer.Warnings)
 	if out.out != "" || !a.json {
 		if err := out.write(a, data, false); err != nil {
 			return err
@@ -103,6 +101,9 @@ func (a *app) certImportCommand() *cobra.Command {
 	f.BoolVar(&r.Exportable, "exportable", false, "the private key may leave again in a file")
 	password.flags(f)
 	c.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := r.Check(); err != nil {
+			return err
+		}
 		for _, name := range args {
 			file, err := a.readImport(name)
 			if err != nil {
@@ -184,8 +185,7 @@ func (a *app) certExportCommand() *cobra.Command {
 		if out.out == "" {
 			return &usageError{errors.New("--out is missing; - is standard output")}
 		}
-		if err := errors.Join(checkOneOf("--format", r.Format, desk.FormatPFX, desk.FormatPEM, desk.FormatDER, desk.FormatP7B),
-			checkOneOf("--pfx-profile", r.Profile, string(certfile.ProfileModern), string(certfile.ProfileWindows2016))); err != nil {
+		if err := r.Check(); err != nil {
 			return err
 		}
 		if err := out.check(); err != nil {

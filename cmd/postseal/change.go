@@ -80,6 +80,7 @@ func (a *app) whereFlags() string {
 // ask shows what would change and asks on a terminal; elsewhere it refuses.
 func (a *app) ask(preview *desk.Change) error {
 	writeMoves(a.err, preview)
+	a.printWarnings(preview.Warnings)
 	in, ok := a.in.(*os.File)
 	if !ok || !term.IsTerminal(int(in.Fd())) {
 		return desk.ErrConfirmation
@@ -96,10 +97,15 @@ func (a *app) ask(preview *desk.Change) error {
 	return desk.ErrConfirmation
 }
 
-func (a *app) printChange(c *desk.Change) error {
-	for _, w := range c.Warnings {
+// printWarnings prints what is unusual about a change.
+func (a *app) printWarnings(warnings []string) {
+	for _, w := range warnings {
 		fmt.Fprintf(a.err, "postseal: warning: %s\n", w)
 	}
+}
+
+func (a *app) printChange(c *desk.Change) error {
+	a.printWarnings(c.Warnings)
 	if a.json {
 		return a.printJSON(c)
 	}

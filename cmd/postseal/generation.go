@@ -58,7 +58,7 @@ func (a *app) lineageSetCommand() *cobra.Command {
 		if r.Activation == "" && r.KeyAtRenewal == "" {
 			return &usageError{errors.New("nothing to set: give --activation or --key-at-renewal")}
 		}
-		if err := errors.Join(checkOneOf("--activation", r.Activation, "auto", "approve"), checkOneOf("--key-at-renewal", r.KeyAtRenewal, "new", "keep")); err != nil {
+		if err := r.Check(); err != nil {
 			return err
 		}
 		r.Lineage = args[0]

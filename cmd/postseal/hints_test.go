@@ -78,7 +78,7 @@ func literal(e ast.Expr) (string, bool) {
 		if e.Op != token.ADD {
 			return "", false
 		}
-		left, known := literal(e.X)
+		left, known := literal(e.X) // "a" + b + "c" is ("a" + b) + "c"
 		if !known {
 			left = "X"
 		}
@@ -126,6 +126,7 @@ func names(root *cobra.Command, words []string) string {
 			words = words[i:]
 			break
 		}
+		word, _, _ = strings.Cut(word, "%") // where flags of the run follow
 		next := sub(c, strings.TrimRight(word, ",.)"))
 		if next == nil {
 			return "there is no command " + c.CommandPath() + " " + word

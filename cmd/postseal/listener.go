@@ -35,7 +35,7 @@ func (a *app) listenerSetCommand(verb string, enabled bool) *cobra.Command {
 	return &cobra.Command{
 		Use: verb + " NAME", Short: short, Args: oneArg("the name of a listener"), Example: "  postseal listener " + verb + " pop3",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := checkListener(args[0]); err != nil {
+			if err := (desk.ListenerRequest{Listener: args[0]}).Check(); err != nil {
 				return err
 			}
 			return a.change(cmd.Context(), "listener/set", func(d desk.Doing) any {

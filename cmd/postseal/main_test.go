@@ -32,6 +32,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("POSTSEAL_DATA", filepath.Join(e.WorkDir, "data"))
 			e.Setenv("UID", strconv.Itoa(os.Geteuid()))
 			e.Setenv("TZ", "UTC")
+			e.Setenv("GORACE", "atexit_sleep_ms=0") // with -race every program would sleep for a second before it ends
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

@@ -112,7 +112,7 @@ func cmdHold(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	var said bytes.Buffer
 	c := exec.Command(program, args[1:]...)
-	c.Env, c.Stdout, c.Stderr = []string{"POSTSEAL_DATA=" + ts.Getenv("POSTSEAL_DATA")}, &said, &said
+	c.Env, c.Stdout, c.Stderr = []string{"POSTSEAL_DATA=" + ts.Getenv("POSTSEAL_DATA"), "GORACE=" + ts.Getenv("GORACE")}, &said, &said
 	ts.Check(c.Start())
 	poll(ts, "postseal has the lock file open", func(context.Context) bool {
 		folder := fmt.Sprintf("/proc/%d/fd", c.Process.Pid)

@@ -34,6 +34,10 @@ func debian(program string) string {
 	switch program {
 	case "openssl", "curl", "swaks", "python3", "chromium", "gcc", "make":
 		return program
+	case "keytool":
+		return "default-jre-headless"
+	case "certutil", "pk12util":
+		return "libnss3-tools"
 	case "fc-list":
 		return "fontconfig fonts-noto-cjk"
 	case "go":

@@ -41,7 +41,7 @@ const (
 	CodeListenerWithoutCertificate Code = "listenerWithoutCertificate"
 	// CodeCertificateExpired: a bound certificate is past its end.
 	CodeCertificateExpired Code = "certificateExpired"
-	// CodeCertificateEnding: a bound certificate ends within 30 days.
+	// CodeCertificateEnding: little is left of a bound certificate: see package renewal.
 	CodeCertificateEnding Code = "certificateEnding"
 	// CodeAuthCertificateMissing: no valid certificate signs server-to-server tokens.
 	CodeAuthCertificateMissing Code = "authCertificateMissing"
@@ -57,6 +57,8 @@ const (
 	CodeTrialNotServed Code = "trialNotServed"
 	// CodeRenewalFailed: a lineage that renews by itself was due and could not be renewed; it is tried again.
 	CodeRenewalFailed Code = "renewalFailed"
+	// CodeRenewalWaiting: a lineage that renews by itself is due, and its next generation waits for a person.
+	CodeRenewalWaiting Code = "renewalWaiting"
 	// CodeNameNotCovered: a listener's certificate does not name the server.
 	CodeNameNotCovered Code = "nameNotCovered"
 )
@@ -66,7 +68,7 @@ func Codes() []Code {
 	return []Code{
 		CodeSnapshotRefused, CodeListenerClosed, CodeManagementWithoutCertificate, CodeListenerWithoutCertificate,
 		CodeCertificateExpired, CodeCertificateEnding, CodeAuthCertificateMissing, CodeNoBackend, CodeServerNotRunning,
-		CodeNoRecoveryKey, CodeTrialMailbox, CodeTrialNotServed, CodeRenewalFailed, CodeNameNotCovered,
+		CodeNoRecoveryKey, CodeTrialMailbox, CodeTrialNotServed, CodeRenewalFailed, CodeRenewalWaiting, CodeNameNotCovered,
 	}
 }
 

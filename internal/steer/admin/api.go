@@ -18,14 +18,19 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 
 	"postseal/internal/ground/state"
 	"postseal/internal/steer/desk"
 	"postseal/internal/steer/hint"
 )
 
-// maxRequestBytes bounds a request.
-const maxRequestBytes = 64 << 20 // an import brings files of up to 16 MiB, in base64
+const (
+	// maxRequestBytes bounds a request.
+	maxRequestBytes = 1 << 20
+	// maxFilesBytes bounds one that brings files, in base64.
+	maxFilesBytes = 64 << 20
+)
 
 // Problem is the answer to a request that was refused or failed.
 type Problem struct {
@@ -119,14 +124,19 @@ func API(d *desk.Desk, log *slog.Logger, actor func(*http.Request) (state.Actor,
 			answer(w, http.StatusForbidden, &Problem{Text: "not allowed"})
 			return
 		}
-		run, ok := table[r.PathValue("noun")+"/"+r.PathValue("verb")]
+		name := r.PathValue("noun") + "/" + r.PathValue("verb")
+		run, ok := table[name]
 		if !ok {
 			answer(w, http.StatusNotFound, &Problem{Text: "there is no such act in this release", Usage: true})
 			return
 		}
-		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequestBytes))
+		limit := int64(maxRequestBytes)
+		if bringsFiles(name) {
+			limit = maxFilesBytes
+		}
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 		if err != nil {
-			answer(w, http.StatusRequestEntityTooLarge, &Problem{Text: fmt.Sprintf("a request is at most %d bytes", maxRequestBytes), Usage: true})
+			answer(w, http.StatusRequestEntityTooLarge, &Problem{Text: fmt.Sprintf("a request is at most %d bytes", limit), Usage: true})
 			return
 		}
 		result, err := run(r.Context(), who, body)
@@ -139,6 +149,11 @@ func API(d *desk.Desk, log *slog.Logger, actor func(*http.Request) (state.Actor,
 		answer(w, http.StatusOK, result)
 	})
 	return mux
+}
+
+// bringsFiles says whether an act is given whole files.
+func bringsFiles(act string) bool {
+	return slices.Contains([]string{"cert/import", "trust/add", "trust/distrust"}, act)
 }
 
 // statusOf is the HTTP status of a refusal.

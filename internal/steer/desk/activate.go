@@ -28,13 +28,9 @@ type ActivateRequest struct {
 // Activate puts a generation in force. The one before becomes the previous one and can be gone back to.
 func (d *Desk) Activate(ctx context.Context, who state.Actor, r ActivateRequest) (*Change, error) {
 	return d.do(ctx, who, r.Doing, func(v *view) (*Change, func(tx *state.Tx) error, error) {
-		f, err := v.find(r.ID)
+		l, g, err := v.waiting(r.ID)
 		if err != nil {
 			return nil, nil, err
-		}
-		l, g := f.lineage, f.generation
-		if next, ok := l.InState(state.StateNext); ok && r.ID == l.Name {
-			g = next
 		}
 		change := newChange(v)
 		switch g.State {
@@ -64,6 +60,17 @@ func (d *Desk) Activate(ctx context.Context, who state.Actor, r ActivateRequest)
 			return tx.Audit("activate", l.Name, generationFacts(current), generationFacts(g))
 		}, nil
 	})
+}
+
+// waiting resolves the ID of an activation: the name of a lineage means its next generation.
+func (v *view) waiting(id string) (state.Lineage, state.Generation, error) {
+	if l, ok := v.named(id); ok {
+		if next, ok := l.InState(state.StateNext); ok {
+			return l, next, nil
+		}
+	}
+	f, err := v.find(id)
+	return f.lineage, f.generation, err
 }
 
 // takeOver fills in what changes when g comes into force.
@@ -109,25 +116,26 @@ func (d *Desk) Rollback(ctx context.Context, who state.Actor, r RollbackRequest)
 	})
 }
 
+// How a lineage renews.
+const (
+	ActivationAuto    = "auto"    // a renewal serves at once
+	ActivationApprove = "approve" // it waits for a person
+	KeyNew            = "new"     // each renewal makes a new key
+	KeyKeep           = "keep"    // each renewal certifies the same key
+)
+
 // LineageRequest asks to change how a lineage renews. Empty fields stay as they are.
 type LineageRequest struct {
 	Doing
 	Lineage      string `json:"lineage"`
-	Activation   string `json:"activation,omitempty"`   // "auto" or "approve"
-	KeyAtRenewal string `json:"keyAtRenewal,omitempty"` // "new" or "keep"
+	Activation   string `json:"activation,omitempty"`   // ActivationAuto or ActivationApprove
+	KeyAtRenewal string `json:"keyAtRenewal,omitempty"` // KeyNew or KeyKeep
 }
 
 // SetLineage changes how a lineage renews.
 func (d *Desk) SetLineage(ctx context.Context, who state.Actor, r LineageRequest) (*Change, error) {
-	switch r.Activation {
-	case "", "auto", "approve":
-	default:
-		return nil, &ValueError{"--activation", r.Activation, "want auto or approve"}
-	}
-	switch r.KeyAtRenewal {
-	case "", "new", "keep":
-	default:
-		return nil, &ValueError{"--key-at-renewal", r.KeyAtRenewal, "want new or keep"}
+	if err := r.Check(); err != nil {
+		return nil, err
 	}
 	return d.do(ctx, who, r.Doing, func(v *view) (*Change, func(tx *state.Tx) error, error) {
 		l, ok := v.named(r.Lineage)

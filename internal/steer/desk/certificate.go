@@ -78,18 +78,11 @@ type Filter struct {
 
 // Certificates lists one object per member, ordered by lineage, generation (newest first) and key.
 func (d *Desk) Certificates(ctx context.Context, f Filter) ([]Certificate, error) {
+	if err := f.Check(); err != nil {
+		return nil, err
+	}
 	if f.Domain != "" {
-		name, err := x509cert.ParseSAN(f.Domain)
-		if err != nil {
-			return nil, err
-		}
-		f.Domain = name
-	}
-	if f.Status != "" && !slices.Contains(x509cert.Statuses(), f.Status) {
-		return nil, &ValueError{"--status", string(f.Status), "there is no such status"}
-	}
-	if f.ExpiringWithin < 0 {
-		return nil, &ValueError{"--expiring-within", fmt.Sprint(f.ExpiringWithin, " seconds"), "want a time to come"}
+		f.Domain, _ = x509cert.ParseSAN(f.Domain) // checked
 	}
 	v, err := d.view(ctx)
 	if err != nil {
@@ -218,7 +211,7 @@ func (d *Desk) Certificate(ctx context.Context, id string) (*CertificateDetail, 
 	for _, m := range f.generation.Members {
 		detail.Members = append(detail.Members, m.Thumbprint)
 	}
-	detail.Thief = v.thief(c, detail)
+	detail.Thief = v.thief(f, c, detail)
 	return detail, nil
 }
 
@@ -245,14 +238,20 @@ func (v *view) bindingViews(lineageID string) []BindingView {
 	return views
 }
 
-// thief says in sentences what somebody with a copy of this private key could do.
-func (v *view) thief(c Certificate, d *CertificateDetail) []string {
+// thief says in sentences what somebody with a copy of this private key could do. It is the key that counts:
+// a retired certificate whose key was kept at the renewal opens what the current one does, and one that has not
+// ended is good for its names to whoever meets it.
+func (v *view) thief(f found, c Certificate, d *CertificateDetail) []string {
 	said := []string{}
-	if c.State != "current" || !c.HasPrivateKey {
+	if !c.HasPrivateKey || c.NotAfter.IsZero() {
 		return said
 	}
-	if len(c.Names) > 0 && len(d.Bindings) > 0 {
+	if len(c.Names) > 0 && time.Now().Before(c.NotAfter) {
 		said = append(said, "pose as "+strings.Join(c.Names, ", ")+" to clients that trust this certificate")
+	}
+	current, _ := f.lineage.Current()
+	if !slices.ContainsFunc(current.Members, func(m state.Member) bool { return m.SecretID == f.member.SecretID }) {
+		return said
 	}
 	for _, b := range d.Bindings {
 		said = append(said, fmt.Sprintf("stand between clients and %s (port %d) of %s", b.Listener, b.Port, v.server.Name))
@@ -287,8 +286,11 @@ func (v *view) find(id string) (found, error) {
 	}
 	if l, ok := v.named(text); ok {
 		g, ok := l.Current()
+		if !ok && len(l.Generations) > 1 {
+			return found{}, fmt.Errorf("finding certificate %q: the lineage has no current generation: %w", l.Name, ErrNotCurrent)
+		}
 		if !ok {
-			g = l.Generations[0]
+			g = l.Generations[0] // a first request that waits: nothing else can be meant
 		}
 		return found{l, g, g.Members[0]}, nil
 	}

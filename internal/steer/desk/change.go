@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"postseal/internal/ground/health"
 	"postseal/internal/ground/listener"
 	"postseal/internal/ground/state"
 	"postseal/internal/ground/x509cert"
@@ -152,6 +153,11 @@ func (d *Desk) do(ctx context.Context, who state.Actor, doing Doing, compute com
 	}
 	if err != nil {
 		return nil, err
+	}
+	for _, c := range change.Certificates { // a next generation was made or came into force: whatever failed before is over
+		if stored {
+			d.health.Clear(health.CodeRenewalFailed, c.Lineage)
+		}
 	}
 	if stored && d.runtime.Running() {
 		// The change is stored, whatever comes now: a state that cannot be served is a condition.

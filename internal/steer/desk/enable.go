@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"postseal/internal/ground/config"
 	"postseal/internal/ground/listener"
 	"postseal/internal/ground/state"
 	"postseal/internal/ground/x509cert"
@@ -122,11 +121,15 @@ func (c *Change) warn(v *view, bindings []state.Binding) {
 	if first.Status == x509cert.StatusDateInvalid {
 		c.Warnings = append(c.Warnings, "clients will refuse it: "+first.StatusReason)
 	}
-	covers := slices.ContainsFunc(first.Names, func(name string) bool { return x509cert.Match(name, v.server.Name) })
+	c.warnOf(v, slices.ContainsFunc(first.Names, func(name string) bool { return x509cert.Match(name, v.server.Name) }),
+		slices.ContainsFunc(c.Certificates, func(x Certificate) bool { return strings.HasPrefix(x.KeyType, "RSA") }))
+}
+
+// warnOf says whom a certificate leaves out.
+func (c *Change) warnOf(v *view, covers, rsa bool) {
 	if !covers {
 		c.Warnings = append(c.Warnings, fmt.Sprintf("it does not name this server, %s", v.server.Name))
 	}
-	rsa := slices.ContainsFunc(c.Certificates, func(x Certificate) bool { return strings.HasPrefix(x.KeyType, "RSA") })
 	if !rsa {
 		c.Warnings = append(c.Warnings, "it has no RSA member: clients without ECDSA cannot connect (port 25 falls back to the internal certificate)")
 	}
@@ -165,8 +168,8 @@ func listenersOf(services string, only []string) ([]string, error) {
 		return names, nil
 	}
 	for _, name := range only {
-		if _, ok := listener.ByName(name); !ok {
-			return nil, &config.UnknownListenerError{Name: name}
+		if err := checkListener(name); err != nil {
+			return nil, err
 		}
 		if !slices.Contains(names, name) {
 			return nil, &ListenerServiceError{Listener: name, Services: services}
@@ -184,8 +187,8 @@ type DisableRequest struct {
 
 // Disable removes a name binding. A default binding can only be taken over: [ErrDefaultBinding].
 func (d *Desk) Disable(ctx context.Context, who state.Actor, r DisableRequest) (*Change, error) {
-	if _, ok := listener.ByName(r.Listener); !ok {
-		return nil, &config.UnknownListenerError{Name: r.Listener}
+	if err := r.Check(); err != nil {
+		return nil, err
 	}
 	return d.do(ctx, who, r.Doing, func(v *view) (*Change, func(tx *state.Tx) error, error) {
 		f, err := v.find(r.ID)

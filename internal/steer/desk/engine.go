@@ -34,6 +34,9 @@ func (e *Engine) Lines(ctx context.Context) ([]renewal.Line, error) {
 		if !ok || !renewsItself(l) {
 			continue
 		}
+		if _, waits := l.InState(state.StateNext); waits {
+			continue // made, and kept from coming into force by a person: by approval, or by a roll-back
+		}
 		line := renewal.Line{Name: l.Name}
 		for _, m := range g.Members {
 			cert, err := x509cert.ParseCertificate(m.Certificate)
@@ -51,17 +54,16 @@ func (e *Engine) Lines(ctx context.Context) ([]renewal.Line, error) {
 
 // renewsItself says whether the engine renews a lineage.
 func renewsItself(l state.Lineage) bool {
-	return l.Origin == state.OriginSetup && l.Activation == "auto"
+	return l.Origin == state.OriginSetup
 }
 
-// Renew makes and activates the next generation of a lineage. A failure is a health condition until it is
-// done.
+// Renew makes the next generation of a lineage, and activates it unless the lineage wants approval. A failure
+// is a health condition until it is done.
 func (e *Engine) Renew(ctx context.Context, name string) error {
 	_, err := e.desk.Renew(ctx, state.Actor{Who: "postseal", From: "renewal"}, RenewRequest{ID: name})
 	if err != nil {
 		e.desk.health.Raise(health.Condition{Code: health.CodeRenewalFailed, Severity: health.Attention, Object: name, Text: err.Error()})
 		return err
 	}
-	e.desk.health.Clear(health.CodeRenewalFailed, name)
 	return nil
 }

@@ -20,6 +20,8 @@ var (
 	ErrNotCurrent = errors.New("it is not the current generation of its lineage")
 	// ErrSignInLink: a sign-in link that was used, has expired, or never was.
 	ErrSignInLink = errors.New("the sign-in link was used already, or has expired")
+	// ErrManagementClosed: the pages cannot be reached, so a link to them is of no use.
+	ErrManagementClosed = errors.New("making a sign-in link: the management listener is not open")
 	// ErrConfirmation: the act replaces or destroys and was not confirmed.
 	ErrConfirmation = errors.New("not confirmed, nothing was changed")
 )
@@ -70,6 +72,7 @@ type InUseError struct {
 	Name     string   // friendly name and thumbprint
 	Lineage  string   // its lineage
 	By       []string // what uses it: "the internal certificate of …", "imaps (IMAP)"
+	ByName   []string // listeners with a name binding to it
 	Services string   // the services to give to another certificate first, comma-separated; may be empty
 	Role     string   // RoleInternal, RoleAuth or empty
 }

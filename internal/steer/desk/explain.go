@@ -2,12 +2,8 @@ package desk
 
 import (
 	"context"
-	"net/netip"
-	"slices"
 	"time"
 
-	"postseal/internal/ground/config"
-	"postseal/internal/ground/listener"
 	"postseal/internal/keep/keyring"
 )
 
@@ -50,23 +46,11 @@ type Candidate struct {
 // Explain says which certificate a client would be served, and why no other. It asks the function that
 // handshakes ask.
 func (d *Desk) Explain(ctx context.Context, r ExplainRequest) (*Explanation, error) {
-	k, ok := listener.ByName(r.Listener)
-	if !ok {
-		return nil, &config.UnknownListenerError{Name: r.Listener}
-	}
-	if k.Service == "" {
-		return nil, &ValueError{"--listener", r.Listener, "it serves no certificate, it only redirects to https"}
+	if err := r.Check(); err != nil {
+		return nil, err
 	}
 	if r.Client == "" {
 		r.Client = string(keyring.ClientModern)
-	}
-	if !slices.Contains([]string{string(keyring.ClientModern), string(keyring.ClientRSAOnly)}, r.Client) {
-		return nil, &ValueError{"--client", r.Client, "want modern or rsa-only"}
-	}
-	if r.From != "" {
-		if _, err := netip.ParseAddr(r.From); err != nil {
-			return nil, &ValueError{"--from", r.From, "not an IP address"}
-		}
 	}
 	if err := d.ensureRing(ctx); err != nil {
 		return nil, err

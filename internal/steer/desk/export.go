@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"postseal/internal/ground/certfile"
@@ -51,11 +50,8 @@ func (d *Desk) Export(ctx context.Context, who state.Actor, r ExportRequest) (*E
 	if r.Format == "" {
 		r.Format = FormatPFX
 	}
-	if !slices.Contains([]string{FormatPFX, FormatPEM, FormatDER, FormatP7B}, r.Format) {
-		return nil, &ValueError{"--format", r.Format, "want pfx, pem, der or p7b"}
-	}
-	if !slices.Contains([]string{"", string(certfile.ProfileModern), string(certfile.ProfileWindows2016)}, r.Profile) {
-		return nil, &ValueError{"--pfx-profile", r.Profile, "want modern or windows2016"}
+	if err := r.Check(); err != nil {
+		return nil, err
 	}
 	v, err := d.view(ctx)
 	if err != nil {

@@ -49,15 +49,8 @@ type ImportRequest struct {
 // answer. It binds nothing. A lineage that has one in force gets its next generation, which comes into force
 // by itself if the lineage says so. The same certificate again changes nothing.
 func (d *Desk) Import(ctx context.Context, who state.Actor, r ImportRequest) (*Change, error) {
-	if r.Name != "" {
-		if err := checkText("--name", r.Name, 63); err != nil {
-			return nil, err
-		}
-	}
-	if r.Lineage != "" {
-		if err := checkLineageName(r.Lineage); err != nil {
-			return nil, err
-		}
+	if err := r.Check(); err != nil {
+		return nil, err
 	}
 	read, err := r.read()
 	if err != nil {
@@ -271,7 +264,7 @@ func (i *importing) replace(l state.Lineage, g state.Generation) {
 // inForce activates a generation that is ready, or lets it wait.
 func (i *importing) inForce(l state.Lineage, g state.Generation) error {
 	_, had := l.Current()
-	if had && l.Activation != "auto" {
+	if had && l.Activation != ActivationAuto {
 		i.steps = append(i.steps, func(tx *state.Tx) error { return tx.SetGenerationState(g, state.StateNext) })
 		i.change.Warnings = append(i.change.Warnings, "it waits as the next generation of "+l.Name+"; put it in force with: postseal cert activate "+l.Name)
 		g.State = state.StateNext
@@ -373,7 +366,7 @@ func (i *importing) newLineage(b certfile.Bundle) state.Lineage {
 		name = i.view.freeName(stem)
 	}
 	return state.Lineage{ID: newID(), Name: name, ServerID: i.view.server.ID, FriendlyName: friendly, Origin: state.OriginImport,
-		Activation: "auto", KeyAtRenewal: "new", Exportable: i.request.Exportable}
+		Activation: ActivationAuto, KeyAtRenewal: KeyNew, Exportable: i.request.Exportable}
 }
 
 // store returns how everything is stored, or nil when nothing changes.

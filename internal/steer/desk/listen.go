@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/netip"
 
-	"postseal/internal/ground/config"
 	"postseal/internal/ground/listener"
 	"postseal/internal/ground/state"
 )
@@ -137,8 +136,8 @@ type ListenerRequest struct {
 // SetListener enables or disables a listener. Enabling is refused with a [*ListenError] when a running
 // server could not open it.
 func (d *Desk) SetListener(ctx context.Context, who state.Actor, r ListenerRequest) (*Change, error) {
-	if _, ok := listener.ByName(r.Listener); !ok {
-		return nil, &config.UnknownListenerError{Name: r.Listener}
+	if err := r.Check(); err != nil {
+		return nil, err
 	}
 	return d.do(ctx, who, r.Doing, func(v *view) (*Change, func(tx *state.Tx) error, error) {
 		change := newChange(v)
@@ -160,7 +159,8 @@ func (d *Desk) SetListener(ctx context.Context, who state.Actor, r ListenerReque
 					return nil, nil, err
 				}
 			} else {
-				change.Removed = []string{"the listener " + l.Name + " answers no longer; sessions that are open go on to their end"}
+				change.Removed = []string{"the listener " + l.Name}
+				change.Warnings = append(change.Warnings, "sessions that are open get the time of draining (limits.drain, 30s) to end")
 			}
 		}
 		change.Undo = "postseal listener " + undo + " " + r.Listener

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"postseal/internal/ground/keys"
 	"postseal/internal/ground/listener"
@@ -41,12 +42,13 @@ type certPlan struct {
 	explicit  bool
 }
 
-func (d *Desk) planNew(r NewRequest) (*certPlan, error) {
+// plan checks a request; server is the id of the server that it is for.
+func (r NewRequest) plan(server string) (*certPlan, error) {
 	p := &certPlan{}
 	if err := checkText("--name", r.Name, 63); err != nil {
 		return nil, err
 	}
-	p.spec = lineageSpec{friendly: r.Name, server: d.server, origin: state.OriginNew, exportable: r.Exportable}
+	p.spec = lineageSpec{friendly: r.Name, server: server, origin: state.OriginNew, exportable: r.Exportable}
 	kinds := r.Kinds
 	if len(kinds) == 0 {
 		kinds = []string{string(keys.ECDSAP256), string(keys.RSA2048)}
@@ -189,10 +191,30 @@ func looksLikeThumbprint(name string) bool {
 	return err == nil
 }
 
+// preview fills in what a new certificate would move, without making it.
+func (c *Change) preview(v *view, p *certPlan) {
+	to := &Held{Lineage: p.spec.name, Generation: 1, Name: p.spec.friendly, NotAfter: time.Now().AddDate(0, 0, p.spec.options.Days).UTC().Truncate(time.Second)}
+	for _, stored := range v.listeners {
+		if !slices.Contains(p.listeners, stored.Name) {
+			continue
+		}
+		move := Move{Listener: stored.Name, Port: stored.Address.Port(), Role: state.RoleDefault, To: to}
+		if old, ok := v.defaultOf(stored.Name); ok {
+			move.From = held(old)
+			c.Replaces = true
+		}
+		c.Moves = append(c.Moves, move)
+	}
+	if len(c.Moves) > 0 {
+		covers := slices.ContainsFunc(p.spec.options.Names, func(name string) bool { return x509cert.Match(name, v.server.Name) })
+		c.warnOf(v, covers, slices.ContainsFunc(p.spec.kinds, func(k keys.Kind) bool { return k.Algorithm() == "RSA" }))
+	}
+}
+
 // New makes a self-signed certificate in a lineage of its own and, if asked, enables it for services, in
 // one transaction.
 func (d *Desk) New(ctx context.Context, who state.Actor, r NewRequest) (*Change, error) {
-	p, err := d.planNew(r)
+	p, err := r.plan(d.server)
 	if err != nil {
 		return nil, err
 	}
@@ -210,6 +232,10 @@ func (d *Desk) New(ctx context.Context, who state.Actor, r NewRequest) (*Change,
 		}
 		l.Name = p.spec.name // another one may have taken the name meanwhile
 		change := newChange(v)
+		if r.DryRun {
+			change.preview(v, p)
+			return change, nil, nil
+		}
 		bindings, undo, err := change.bind(v, l, bindRequest{listeners: p.listeners})
 		if err != nil {
 			return nil, nil, err

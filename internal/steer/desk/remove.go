@@ -82,6 +82,9 @@ func (v *view) removable(l state.Lineage) error {
 			continue
 		}
 		e.By = append(e.By, fmt.Sprintf("%s of %s (%s)", b.Role, b.Listener, k.Service))
+		if b.Role == state.RoleName {
+			e.ByName = append(e.ByName, b.Listener)
+		}
 		if b.Role == state.RoleDefault && !slices.Contains(services, string(k.Service)) {
 			services = append(services, string(k.Service))
 		}

@@ -53,18 +53,27 @@ func (d *Desk) Renew(ctx context.Context, who state.Actor, r RenewRequest) (*Cha
 				next.Members = append(next.Members, m)
 				continue
 			}
-			renewed, err := d.renewMember(ctx, s, leaf, oldMember{Member: m, keep: r.KeepKey || l.KeyAtRenewal == "keep"})
+			renewed, err := d.renewMember(ctx, s, leaf, oldMember{Member: m, keep: r.KeepKey || l.KeyAtRenewal == KeyKeep})
 			if err != nil {
 				return nil, nil, fmt.Errorf("renewing %s: %w", l.Name, err)
 			}
 			next.Members = append(next.Members, renewed)
 		}
-		activate := !r.NoActivate && l.Activation == "auto"
+		activate := !r.NoActivate && l.Activation == ActivationAuto
 		change := newChange(v)
 		if activate {
-			change.moveGenerations(v, l, heldGeneration(l, next))
+			to := heldGeneration(l, next)
+			if r.DryRun { // the members are still the old ones
+				to.NotAfter = renewedUntil(current)
+			}
+			change.moveGenerations(v, l, to)
 			change.Replaces = len(change.Moves) > 0
 			change.Undo = "postseal cert rollback " + l.Name
+		} else if !r.DryRun {
+			change.Undo = "postseal cert remove " + next.Members[0].Thumbprint
+		}
+		if old, ok := l.InState(state.StateNext); ok {
+			change.Warnings = append(change.Warnings, fmt.Sprintf("generation %d, which waited, is retired", old.Number))
 		}
 		if !r.DryRun {
 			if err := change.list(v, l, next); err != nil {
@@ -130,8 +139,6 @@ func (d *Desk) keyFor(ctx context.Context, leaf *x509.Certificate, r oldMember) 
 		}
 		return keys.Generate(kind)
 	}
-	d.settling.Lock() // before the transaction, as Settle does
-	defer d.settling.Unlock()
 	return d.key(ctx, r.SecretID)
 }
 
@@ -180,6 +187,19 @@ func (c *Change) list(v *view, l state.Lineage, g state.Generation) error {
 		c.Certificates = append(c.Certificates, view)
 	}
 	return nil
+}
+
+// renewedUntil is when a generation would end that was made now with the life of g.
+func renewedUntil(g state.Generation) time.Time {
+	var until time.Time
+	for _, m := range g.Members {
+		if cert, err := x509cert.ParseCertificate(m.Certificate); err == nil {
+			if end := time.Now().Add(cert.NotAfter.Sub(cert.NotBefore)).UTC().Truncate(time.Second); until.IsZero() || end.Before(until) {
+				until = end
+			}
+		}
+	}
+	return until
 }
 
 // generationFacts is what the audit trail keeps of a generation.

@@ -45,13 +45,7 @@ type RequestView struct {
 // Ask makes keys and certificate requests. They stay, as a pending generation, until the authority's answer
 // is imported.
 func (d *Desk) Ask(ctx context.Context, who state.Actor, r AskRequest) (*AskAnswer, error) {
-	if len(r.Kinds) == 0 {
-		r.Kinds = []string{string(keys.ECDSAP256)}
-	}
-	if len(r.Domains) == 0 {
-		return nil, &ValueError{"--domain", "", "at least one name is needed"}
-	}
-	p, err := d.planNew(NewRequest{Name: r.Name, Domains: r.Domains, Subject: r.Subject, Kinds: r.Kinds, Exportable: r.Exportable, Lineage: r.Lineage})
+	p, err := r.plan(d.server)
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +58,7 @@ func (d *Desk) Ask(ctx context.Context, who state.Actor, r AskRequest) (*AskAnsw
 			if err := p.complete(v); err != nil {
 				return nil, nil, err
 			}
-			l = state.Lineage{ID: newID(), Name: p.spec.name, ServerID: d.server, FriendlyName: r.Name, Origin: p.spec.origin, Activation: "auto", KeyAtRenewal: "new", Exportable: r.Exportable}
+			l = state.Lineage{ID: newID(), Name: p.spec.name, ServerID: d.server, FriendlyName: r.Name, Origin: p.spec.origin, Activation: ActivationAuto, KeyAtRenewal: KeyNew, Exportable: r.Exportable}
 		}
 		change := newChange(v)
 		if r.DryRun {

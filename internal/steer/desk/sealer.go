@@ -43,7 +43,7 @@ type lineageSpec struct {
 // lineage makes a lineage with one generation, current, of one member per key kind.
 func (s *sealer) lineage(spec lineageSpec) (state.Lineage, error) {
 	l := state.Lineage{ID: newID(), Name: spec.name, ServerID: spec.server, FriendlyName: spec.friendly, Origin: spec.origin,
-		Activation: "auto", KeyAtRenewal: "new", Exportable: spec.exportable}
+		Activation: ActivationAuto, KeyAtRenewal: KeyNew, Exportable: spec.exportable}
 	g := state.Generation{ID: newID(), Number: 1, State: "current"}
 	for _, kind := range spec.kinds {
 		key, err := keys.Generate(kind)

@@ -205,7 +205,7 @@ func TestNothingPrintsAKey(t *testing.T) {
 	if _, err := s.seal(state.SecretMemberKey, key); err != nil {
 		t.Fatal(err)
 	}
-	plan, err := h.planNew(NewRequest{Name: "N"})
+	plan, err := NewRequest{Name: "N"}.plan(h.server)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -106,14 +106,17 @@ func (d *Desk) conditions(v *view, s *Status) []health.Condition {
 	return append(all, d.endings(v, s.Certificates)...)
 }
 
-// endings reports certificates in use that have ended or soon will.
+// endings reports lineages in use whose certificate has ended or soon will. Members are handled as one: the one
+// that ends first speaks for its generation (certificates come in the order of their ends).
 func (d *Desk) endings(v *view, certificates []Certificate) []health.Condition {
 	var all []health.Condition
+	said := make(map[string]bool)
 	for _, c := range certificates {
 		l, ok := v.named(c.Lineage)
-		if !ok || len(v.roles(l.ID)) == 0 && len(v.bindingViews(l.ID)) == 0 {
+		if !ok || said[l.ID] || len(v.roles(l.ID)) == 0 && len(v.bindingViews(l.ID)) == 0 {
 			continue
 		}
+		said[l.ID] = true
 		left := time.Until(c.NotAfter)
 		condition := health.Condition{Severity: health.Attention, Object: c.Lineage}
 		switch {
@@ -121,6 +124,8 @@ func (d *Desk) endings(v *view, certificates []Certificate) []health.Condition {
 			condition.Code, condition.Text = health.CodeCertificateExpired, fmt.Sprintf("%q (%s) ended on %s", c.Name, c.KeyType, c.NotAfter.Format(time.DateOnly))
 		case time.Now().After(d.callAt(l, c)):
 			condition.Code, condition.Text = health.CodeCertificateEnding, fmt.Sprintf("%q (%s) ends on %s, in %d days", c.Name, c.KeyType, c.NotAfter.Format(time.DateOnly), int(left.Hours()/24))
+		case waits(l) && time.Now().After(renewal.At(c.NotBefore, c.NotAfter)):
+			condition.Code, condition.Text = health.CodeRenewalWaiting, fmt.Sprintf("%q is due for renewal, and its next generation waits", c.Name)
 		default:
 			continue
 		}
@@ -130,6 +135,12 @@ func (d *Desk) endings(v *view, certificates []Certificate) []health.Condition {
 		all = append(all, health.Condition{Code: health.CodeAuthCertificateMissing, Severity: health.Attention, Text: "no certificate signs server-to-server tokens"})
 	}
 	return all
+}
+
+// waits says whether a next generation of l waits for a person.
+func waits(l state.Lineage) bool {
+	_, ok := l.InState(state.StateNext)
+	return ok
 }
 
 // callAt is when a certificate that is near its end calls for a person: one that renews by itself only when

@@ -96,6 +96,7 @@ func TestConditionsComeAndGo(t *testing.T) {
 		health.CodeSnapshotRefused:    true, // TestAStateThatCannotBeServed
 		health.CodeListenerClosed:     true, // the runtime raises it
 		health.CodeRenewalFailed:      true, // the renewal engine raises it
+		health.CodeRenewalWaiting:     true, // TestARenewalThatWaits
 	}
 	cases := []struct {
 		name     string
@@ -202,20 +203,20 @@ func TestEndings(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := bubbleHouse(t, dir)
 		h.make(t, NewRequest{Lineage: "idle", Domains: []string{"mail1.example.com"}, Days: 60})
-		h.make(t, NewRequest{Lineage: "named", Domains: []string{"mail1.example.com"}, Days: 80})
-		h.make(t, NewRequest{Lineage: "pair", Domains: []string{"mail1.example.com"}, Days: 100, Kinds: []string{"ecdsa-p256", "ed25519"}, Services: "POP"})
+		h.make(t, NewRequest{Lineage: "named", Domains: []string{"mail1.example.com"}, Days: 95})
+		h.make(t, NewRequest{Lineage: "pair", Domains: []string{"mail1.example.com"}, Days: 110, Kinds: []string{"ecdsa-p256", "ed25519"}, Services: "POP"})
 		h.enable(t, EnableRequest{ID: "named", Services: "HTTP", ByName: true})
 		began := h.named(t, "pair")[0].NotBefore
 		for _, c := range []struct {
 			after time.Duration
 			want  []string
 		}{
-			{49 * 24 * time.Hour, nil},
-			{50*24*time.Hour + time.Second, []string{"!certificateEnding named"}},
-			{70*24*time.Hour + time.Second, []string{"!certificateEnding named", "!certificateEnding pair", "!certificateEnding pair"}},
-			{80*24*time.Hour - time.Second, []string{"!certificateEnding named", "!certificateEnding pair", "!certificateEnding pair"}},
-			{80*24*time.Hour + time.Second, []string{"!certificateEnding pair", "!certificateEnding pair", "!certificateExpired named"}},
-			{100*24*time.Hour + time.Second, []string{"!certificateExpired named", "!certificateExpired pair", "!certificateExpired pair"}},
+			{64 * 24 * time.Hour, nil},
+			{65*24*time.Hour + time.Second, []string{"!certificateEnding named"}},
+			{80*24*time.Hour + time.Second, []string{"!certificateEnding named", "!certificateEnding pair"}}, // two members, said once
+			{95*24*time.Hour - time.Second, []string{"!certificateEnding named", "!certificateEnding pair"}},
+			{95*24*time.Hour + time.Second, []string{"!certificateEnding pair", "!certificateExpired named"}},
+			{110*24*time.Hour + time.Second, []string{"!certificateExpired named", "!certificateExpired pair"}},
 		} {
 			time.Sleep(time.Until(began.Add(c.after)))
 			if got := conditionsOf(t, h); !slices.Equal(got, append(c.want, always)) {
@@ -239,9 +240,37 @@ func TestEndings(t *testing.T) {
 		}
 		// The defaults: nobody renews them here.
 		time.Sleep(time.Until(began.AddDate(5, 0, 0)) + time.Hour)
-		want := []string{"!certificateExpired auth", "!certificateExpired " + internalLineage, "!certificateExpired " + internalLineage, always}
+		want := []string{"!certificateExpired auth", "!certificateExpired " + internalLineage, always}
 		if got := conditionsOf(t, h); !slices.Equal(got, want) {
 			t.Errorf("after five years: got %q, want %q", got, want)
+		}
+		h.close(t)
+	})
+}
+
+// TestARenewalThatWaits calls for a person when the generation in force is due, until it is activated.
+func TestARenewalThatWaits(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		h := bubbleHouse(t, dir)
+		h.make(t, NewRequest{Lineage: "line", Domains: []string{"mail1.example.com"}, Days: 300, Services: "HTTP"})
+		began := h.named(t, "line")[0].NotBefore
+		if _, err := h.Renew(t.Context(), tester(), RenewRequest{ID: "line", NoActivate: true}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Until(began.AddDate(0, 0, 200)) - time.Second)
+		if got := conditionsOf(t, h); !slices.Equal(got, []string{always}) {
+			t.Errorf("before it is due: got %q", got)
+		}
+		time.Sleep(2 * time.Second)
+		if got := conditionsOf(t, h); !slices.Equal(got, []string{"!renewalWaiting line", always}) {
+			t.Errorf("due: got %q", got)
+		}
+		if _, err := h.Activate(t.Context(), tester(), ActivateRequest{ID: "line"}); err != nil {
+			t.Fatal(err)
+		}
+		if got := conditionsOf(t, h); !slices.Equal(got, []string{always}) {
+			t.Errorf("activated: got %q", got)
 		}
 		h.close(t)
 	})

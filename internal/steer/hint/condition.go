@@ -27,6 +27,7 @@ func conditions() map[health.Code]func(health.Condition) string {
 		health.CodeRenewalFailed: func(c health.Condition) string {
 			return "it is tried again by itself; to try now and see the error: postseal cert renew " + c.Object
 		},
+		health.CodeRenewalWaiting: func(c health.Condition) string { return "put it in force: postseal cert activate " + c.Object },
 		health.CodeNameNotCovered: say("clients that ask for the server by its name will warn; postseal cert new --domain NAME makes one that fits"),
 	}
 }

@@ -85,7 +85,7 @@ func deskEntries() []entry {
 		is("desk.ErrNotBound", desk.ErrNotBound, "see what is bound where: postseal listener list, postseal cert show ID"),
 		is("desk.ErrLineageExists", desk.ErrLineageExists, "choose another name with --lineage, or leave it out; see: postseal lineage list"),
 		is("desk.ErrNoPrivateKey", desk.ErrNoPrivateKey, "only a certificate whose private key is here can serve; see: postseal cert show ID"),
-		is("desk.ErrNotCurrent", desk.ErrNotCurrent, "name the lineage instead, which means its current generation; see: postseal lineage list"),
+		is("desk.ErrNotCurrent", desk.ErrNotCurrent, "name one certificate by its thumbprint; see: postseal lineage show LINEAGE"),
 		is("desk.ErrNotAnAuthority", desk.ErrNotAnAuthority, "give the certificate of the authority that issued it; a server's own certificate is taken in with: postseal cert import"),
 		is("desk.ErrNothingToImport", desk.ErrNothingToImport, "name files that hold a certificate, in PFX, PEM, DER, P7B, ZIP or JKS; look into one with: openssl x509 -in FILE -noout -text"),
 		is("desk.ErrNoMatchingKey", desk.ErrNoMatchingKey, "import it together with the file of its key: postseal cert import CERTIFICATE KEY; a request that waits is seen with: postseal cert list --status PendingRequest"),
@@ -96,6 +96,7 @@ func deskEntries() []entry {
 		is("desk.ErrEnded", desk.ErrEnded, "make a new generation instead: postseal cert renew LINEAGE"),
 		is("desk.ErrPending", desk.ErrPending, "it can serve when its authority has answered; see: postseal cert list --status PendingRequest"),
 		is("desk.ErrSignInLink", desk.ErrSignInLink, "make a new one on the server: postseal admin link"),
+		is("desk.ErrManagementClosed", desk.ErrManagementClosed, "see why: postseal status; open it with: postseal listener enable management"),
 		is("desk.ErrConfirmation", desk.ErrConfirmation, "look at what would change with --dry-run, then add --yes"),
 		as("desk.UnknownCertificateError", always[*desk.UnknownCertificateError]("see what there is: postseal cert list, postseal lineage list")),
 		as("desk.AmbiguousIDError", always[*desk.AmbiguousIDError]("give more characters of the thumbprint")),
@@ -121,11 +122,15 @@ func inUse(e *desk.InUseError) string {
 	if e.Role == desk.RoleInternal {
 		steps = append(steps, "postseal cert set-internal OTHER")
 	}
-	switch {
-	case e.Role == desk.RoleAuth:
-		return "tokens are signed with it; it renews by itself and cannot be removed while it is the auth certificate"
-	case len(steps) == 0:
-		return "take its bindings away first: postseal cert disable " + e.Lineage + " --listener NAME"
+	for _, name := range e.ByName {
+		steps = append(steps, "postseal cert disable "+e.Lineage+" --listener "+name)
+	}
+	if e.Role == desk.RoleAuth {
+		rest := ""
+		if len(steps) > 0 {
+			rest = "; what it serves can be given away: " + strings.Join(steps, ", then ")
+		}
+		return "tokens are signed with it; it renews by itself and cannot be removed while it is the auth certificate" + rest
 	}
 	return "replace it first with another certificate (postseal cert new makes one): " + strings.Join(steps, ", then ")
 }

@@ -117,7 +117,7 @@ func TestARefusedRemovalSaysHowToReplace(t *testing.T) {
 		{desk.InUseError{Services: "IMAP,POP"}, []string{"--services IMAP,POP"}},
 		{desk.InUseError{Services: "SMTP", Role: desk.RoleInternal}, []string{"--services SMTP", "set-internal"}},
 		{desk.InUseError{Role: desk.RoleAuth}, []string{"cannot be removed"}},
-		{desk.InUseError{Lineage: "shop"}, []string{"cert disable shop"}},
+		{desk.InUseError{Lineage: "shop", ByName: []string{"imaps"}}, []string{"cert disable shop --listener imaps"}},
 	} {
 		got := For(&c.err).Text
 		for _, want := range c.want {
