@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -214,6 +213,9 @@ func (a *app) certExplainCommand() *cobra.Command {
 		}
 		if err := r.Check(); err != nil {
 			return err
+		}
+		if d, err := x509cert.ParseHost(r.SNI); err == nil { // a client may ask for anything; people write names as they read them
+			r.SNI = string(d)
 		}
 		return a.explain(cmd.Context(), r)
 	}

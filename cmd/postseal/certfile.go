@@ -71,7 +71,7 @@ func (a *app) printRequests(answer *desk.AskAnswer, out *outputFlags, der bool) 
 		}
 	}
 	a.printWarnings(answer.Warnings)
-	if out.out != "" || !a.json {
+	if !a.dryRun && (out.out != "" || !a.json) {
 		if err := out.write(a, data, false); err != nil {
 			return err
 		}

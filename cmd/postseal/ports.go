@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"sync"
+	"time"
 
 	"postseal/internal/ground/config"
 	"postseal/internal/ground/health"
@@ -37,6 +38,10 @@ type ports struct {
 	// ctx ends when the server stops; wg waits for every listener that was ever open.
 	ctx context.Context
 	wg  sync.WaitGroup
+
+	// pool is what clients of all listeners may hold together; managed is what management may hold beside it,
+	// so that it answers while the others are flooded. Made before the first listener starts.
+	pool, managed *front.Pool
 
 	// mu guards what follows. It is held while listeners open and close, never while they serve.
 	mu     sync.Mutex
@@ -150,6 +155,9 @@ func (p *ports) Follow(ctx context.Context, want []desk.Wanted) {
 
 // start serves ln until it is closed. The caller holds mu.
 func (p *ports) start(name string, at netip.AddrPort, ln net.Listener) {
+	if p.pool == nil {
+		p.pool, p.managed = front.NewPool(0), front.NewPool(5)
+	}
 	ctx, cancel := context.WithCancel(p.ctx)
 	o := &port{at: at, close: func() { cancel(); ln.Close() }, counters: new(front.Counters)}
 	p.open[name] = o
@@ -175,7 +183,7 @@ func (p *ports) serve(ctx context.Context, name string, ln net.Listener, counter
 	if !ok {
 		return fmt.Errorf("serving %s: there is no such listener", name)
 	}
-	web := front.Web{Name: name, Limits: p.limits, Counters: counters, Log: p.log}
+	web := front.Web{Name: name, Limits: p.limits, Pool: p.pool, Counters: counters, Log: p.log}
 	switch {
 	case k.Name == listener.HTTP:
 		web.TargetPort = p.portOf(listener.HTTPS)
@@ -183,11 +191,11 @@ func (p *ports) serve(ctx context.Context, name string, ln net.Listener, counter
 	case k.Protocol == "http":
 		web.TLS, web.Handler = p.ring.Config(name), p.site
 		if k.Service == listener.ServiceManagement {
-			web.Handler = p.pages
+			web.Handler, web.Pool = p.pages, p.managed
 		}
 		return front.ServeHTTPS(ctx, ln, web)
 	}
-	l := front.Listener{Name: name, Host: p.host, Implicit: k.Upgrade == "implicit", TLS: p.ring.Config(name), Limits: p.limits, Counters: counters, Log: p.log}
+	l := front.Listener{Name: name, Host: p.host, Implicit: k.Upgrade == "implicit", TLS: p.ring.Config(name), Limits: p.limits, Pool: p.pool, Counters: counters, Log: p.log}
 	l.Handle, l.Refusal = p.handler(k)
 	return l.Serve(ctx, ln)
 }
@@ -218,11 +226,18 @@ func (p *ports) backend(protocol string) func(context.Context) (front.Backend, e
 	}
 }
 
-// probe reads what the mail servers behind SMTP offer, so that the first client hears it.
+// probeLimit bounds one look at a mail server behind.
+const probeLimit = 20 * time.Second
+
+// probe reads what the mail servers behind SMTP offer. A client that comes before hears less, and one that they do
+// not answer hears it at the first mail.
 func (p *ports) probe(ctx context.Context) {
 	for protocol, offers := range p.offers {
 		o := relay.Options{Host: p.host, Backend: p.backend(protocol), Capabilities: offers}
-		if err := o.Probe(ctx); err != nil && !errors.Is(err, front.ErrNoBackend) {
+		limited, cancel := context.WithTimeout(ctx, probeLimit)
+		err := o.Probe(limited)
+		cancel()
+		if err != nil && !errors.Is(err, front.ErrNoBackend) {
 			p.log.WarnContext(ctx, "asking the back end what it offers", "protocol", protocol, "err", err)
 		}
 	}

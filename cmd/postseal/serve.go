@@ -7,15 +7,18 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
 	"postseal/internal/ground/config"
+	"postseal/internal/ground/fetch"
 	"postseal/internal/ground/health"
 	"postseal/internal/ground/listener"
 	"postseal/internal/ground/state"
+	"postseal/internal/keep/revocation"
 	"postseal/internal/serve/front"
 	"postseal/internal/serve/relay"
 	"postseal/internal/serve/trial"
@@ -104,11 +107,15 @@ func (a *app) serve(ctx context.Context, s serving, addresses config.Addresses) 
 	if err := a.checkTrial(ctx, db, s); err != nil {
 		return err
 	}
-	d, err := desk.Open(ctx, desk.Options{State: db, Sealing: a.sealing, Runtime: p, Health: p.health, Log: log})
+	revoked, err := openRevocation(file.Revocation, a.data, log)
 	if err != nil {
 		return err
 	}
-	run := &running{app: a, desk: d, ports: p, log: log, began: began}
+	d, err := desk.Open(ctx, desk.Options{State: db, Sealing: a.sealing, Runtime: p, Health: p.health, Log: log, Revocation: revoked})
+	if err != nil {
+		return err
+	}
+	run := &running{app: a, desk: d, revoked: revoked, ports: p, log: log, began: began}
 	return run.run(ctx, s)
 }
 
@@ -168,6 +175,21 @@ func (a *app) checkTrial(ctx context.Context, db *state.DB, s serving) error {
 	})
 }
 
+// openRevocation makes what asks the addresses in certificates, and finds what an earlier server has kept.
+func openRevocation(c config.Revocation, data string, log *slog.Logger) (*revocation.Checker, error) {
+	o := revocation.Options{Dir: filepath.Join(data, desk.RevocationDir), Log: log}
+	if c.Asks() {
+		how, err := c.Fetch()
+		if err != nil {
+			return nil, err
+		}
+		if o.Fetch, err = fetch.New(how); err != nil {
+			return nil, err
+		}
+	}
+	return revocation.Open(o)
+}
+
 func limits(l config.Limits) front.Limits {
 	return front.Limits{Connections: l.ConnectionsPerListener, PerAddress: l.ConnectionsPerAddress,
 		BeforeLogin: time.Duration(l.BeforeLogin), Drain: time.Duration(l.Drain)}
@@ -176,10 +198,11 @@ func limits(l config.Limits) front.Limits {
 // running is a server on its way from open state to a closed one.
 type running struct {
 	*app
-	desk  *desk.Desk
-	ports *ports
-	log   *slog.Logger
-	began time.Time
+	desk    *desk.Desk
+	revoked *revocation.Checker
+	ports   *ports
+	log     *slog.Logger
+	began   time.Time
 }
 
 // run opens the listeners, says so, and serves until ctx ends.
@@ -221,6 +244,10 @@ func (r *running) run(ctx context.Context, s serving) error {
 	}
 	p.probe(ctx)
 	group.Go(func() error { return admin.ServeSocket(ctx, socket, r.desk, r.log) })
+	group.Go(func() error {
+		r.revoked.Run(ctx) // it ends only with ctx
+		return nil
+	})
 	group.Go(func() error {
 		r.desk.RunRenewals(ctx, r.log)
 		return nil

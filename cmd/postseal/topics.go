@@ -84,7 +84,28 @@ func servicesTable() string {
 func configTable() string {
 	var b strings.Builder
 	for _, k := range config.Keys() {
-		fmt.Fprintf(&b, "  %s (default: %s)\n      %s\n", k.Name, k.Default, k.Meaning)
+		fmt.Fprintf(&b, "  %s (default: %s)\n", k.Name, k.Default)
+		for _, line := range wrap(k.Meaning) {
+			fmt.Fprintf(&b, "      %s\n", line)
+		}
 	}
 	return b.String()
+}
+
+// wrap breaks a text into lines that fit on a terminal beside their margin.
+func wrap(text string) []string {
+	const width = 90
+	lines := []string{""}
+	for word := range strings.FieldsSeq(text) {
+		last := &lines[len(lines)-1]
+		switch {
+		case *last == "":
+			*last = word
+		case len(*last)+1+len(word) > width:
+			lines = append(lines, word)
+		default:
+			*last += " " + word
+		}
+	}
+	return lines
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 
 	"postseal/internal/ground/certfile"
 	"postseal/internal/ground/x509cert"
+	"postseal/internal/keep/revocation"
 	"postseal/internal/keep/trust"
 )
 
@@ -34,7 +36,8 @@ func (a *app) trustVerifyCommand() *cobra.Command {
 	var v verifying
 	c := &cobra.Command{
 		Use: "verify [LEAF]", Short: "Say what a certificate is worth, and why",
-		Long: "Say what a certificate is worth: its status, the reason, and the chain. Needs no data directory. Exit status 0 only for Valid.\n" +
+		Long: "Say what a certificate is worth: its status, the reason, and the chain. Needs no data directory and asks nobody:\n" +
+			"revocation is looked up in the lists of --crl, and without them the answer says that it was not checked. Exit status 0 only for Valid.\n" +
 			"--batch reads a question per line, an object of JSON, and answers each with a line.",
 		Example: "  postseal trust verify server.pem --chain intermediates.pem --name mail.example.com --purpose serverAuth",
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -51,7 +54,7 @@ func (a *app) trustVerifyCommand() *cobra.Command {
 	f.StringVar(&v.at, "at", "", "`TIME` for which to judge (default now)")
 	f.StringVar(&v.name, "name", "", "`HOST`, IP address or mail address that it must be for")
 	f.StringVar(&v.purpose, "purpose", "", "serverAuth, clientAuth, emailProtection or any: the `PURPOSE` (default any)")
-	f.StringVar(&v.revocation, "revocation", "", "off, soft or hard: `HOW` to look at revocation (default soft)")
+	f.StringVar(&v.revocation, "revocation", "", "off, soft or hard: `HOW` to look at revocation in the lists of --crl (default soft)")
 	f.StringVar(&v.profile, "profile", "", "rfc5280 or webpki: whose `RULES` decide (default rfc5280)")
 	f.StringVar(&v.batch, "batch", "", "`FILE` with a question per line; - is standard input")
 	c.RunE = func(cmd *cobra.Command, args []string) error {
@@ -73,7 +76,7 @@ func (a *app) verifyBatch(cmd *cobra.Command, name string) error {
 		defer f.Close()
 		in = f
 	}
-	verifier, err := systemVerifier(nil)
+	verifier, err := systemVerifier()
 	if err != nil {
 		return err
 	}
@@ -81,12 +84,20 @@ func (a *app) verifyBatch(cmd *cobra.Command, name string) error {
 }
 
 // systemVerifier trusts what this machine trusts; a machine without a root store trusts nothing.
-func systemVerifier(source trust.Revocation) (*trust.Verifier, error) {
+func systemVerifier() (*trust.Verifier, error) {
 	anchors, err := trust.SystemAnchors()
 	if err != nil && !errors.Is(err, trust.ErrNoSystemStore) {
 		return nil, err
 	}
-	return trust.New(trust.Options{Anchors: anchors, Revocation: source})
+	return trust.New(trust.Options{Anchors: anchors, Revocation: unasked{}})
+}
+
+// unasked is the [trust.Revocation] of a question without lists.
+type unasked struct{}
+
+// Check says that nobody was asked.
+func (unasked) Check(context.Context, trust.Link) trust.Finding {
+	return trust.Finding{State: trust.StateUnknown, Why: "no revocation list was given (--crl), and this command asks nobody"}
 }
 
 func (a *app) verify(cmd *cobra.Command, v verifying, leaf string) error {
@@ -122,7 +133,7 @@ func (a *app) verify(cmd *cobra.Command, v verifying, leaf string) error {
 			return err
 		}
 	}
-	verifier, err := systemVerifier(nil)
+	verifier, err := systemVerifier()
 	if err != nil {
 		return err
 	}
@@ -173,7 +184,7 @@ func (a *app) listsIn(names []string) (*trust.CRLs, error) {
 		if err != nil {
 			return nil, fmt.Errorf("reading a revocation list: %w", err)
 		}
-		data, err := io.ReadAll(io.LimitReader(f, trust.MaxCRLBytes+1))
+		data, err := io.ReadAll(io.LimitReader(f, revocation.MaxCRLBytes+1))
 		if err := errors.Join(err, f.Close()); err != nil {
 			return nil, fmt.Errorf("reading %s: %w", name, err)
 		}

@@ -12,10 +12,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/netip"
+	"net/url"
 	"os"
 	"time"
 
 	"github.com/pelletier/go-toml/v2"
+
+	"postseal/internal/ground/fetch"
 )
 
 // maxFileBytes bounds the configuration file.
@@ -27,6 +31,40 @@ type File struct {
 	PortOffset *int              `toml:"port-offset"` // added to every port; nil leaves the stored ones
 	Listen     map[string]string `toml:"listen"`      // listener name = "address:port"
 	Limits     Limits            `toml:"limits"`
+	Revocation Revocation        `toml:"revocation"`
+}
+
+// Revocation says how the addresses in certificates are asked whether they were revoked. The zero value asks those in
+// the public network, directly.
+type Revocation struct {
+	Online *bool          `toml:"online"` // nil means yes; no lives on what is kept on disk
+	Proxy  string         `toml:"proxy"`  // http or https URL of a web proxy; empty means none
+	Allow  []netip.Prefix `toml:"allow"`  // addresses that are asked although they are not public
+	Ports  []uint16       `toml:"ports"`  // ports that are asked beside 80 and 443
+}
+
+// Asks says whether anybody is asked.
+func (r Revocation) Asks() bool { return r.Online == nil || *r.Online }
+
+// Fetch returns how to ask. The caller has it from [Read], so the proxy is a URL.
+func (r Revocation) Fetch() (fetch.Options, error) {
+	o := fetch.Options{Allow: r.Allow, Ports: r.Ports}
+	if r.Proxy == "" {
+		return o, nil
+	}
+	var err error
+	if o.Proxy, err = url.Parse(r.Proxy); err != nil {
+		return o, errors.New("revocation.proxy is no URL") // what is wrong with it may be a password
+	}
+	return o, nil
+}
+
+func (r Revocation) check() error {
+	o, err := r.Fetch()
+	if err == nil {
+		_, err = fetch.New(o)
+	}
+	return err
 }
 
 // Limits are the limits before login (design.md). Zero means the default that the key's text names.
@@ -70,6 +108,10 @@ func Keys() []Key {
 		{"limits.command", "5m", "SMTP: the time for one command"},
 		{"limits.drain", "30s", "how long sessions may go on after SIGTERM"},
 		{"limits.message-bytes", "52428800", "largest message that the SMTP relay takes"},
+		{"revocation.online", "true", "whether the addresses in certificates are asked if they were revoked; false lives on what is on disk"},
+		{"revocation.proxy", "none", `web proxy to ask through, e.g. "http://proxy.example.com:3128"; it resolves names, so it must keep strangers' addresses out of your network`},
+		{"revocation.allow", "none", `addresses that are asked although they are not public, e.g. ["10.1.2.0/24"]`},
+		{"revocation.ports", "none", "ports that are asked beside 80 and 443, e.g. [8080]"},
 	}
 }
 
@@ -111,7 +153,7 @@ func Read(path string, required bool) (File, error) {
 	if err := toml.NewDecoder(f).DisallowUnknownFields().Decode(&file); err != nil {
 		return File{}, fileError(path, err)
 	}
-	if err := file.Limits.check(); err != nil {
+	if err := errors.Join(file.Limits.check(), file.Revocation.check()); err != nil {
 		return File{}, &FileError{Path: path, Err: err}
 	}
 	return file, nil

@@ -15,6 +15,11 @@ func TestReadFiles(t *testing.T) {
 	for _, c := range []struct{ name, text, want string }{
 		{"empty", "", ""},
 		{"all", "bind = \"127.0.0.1\"\nport-offset = 10000\n[listen]\nimaps = \"192.0.2.1:993\"\n[limits]\nbefore-login = \"90s\"\n", ""},
+		{"revocation", "[revocation]\nonline = false\nproxy = \"http://proxy.example.com:3128\"\nallow = [\"10.0.0.0/8\", \"fd00::/8\"]\nports = [8080]\n", ""},
+		{"no prefix", "[revocation]\nallow = [\"10.0.0.1\"]\n", "line 2"},
+		{"no port", "[revocation]\nports = [70000]\n", "line 2"},
+		{"no proxy", "[revocation]\nproxy = \"socks5://proxy.example.com\"\n", "not an http or https address"},
+		{"no URL", "[revocation]\nproxy = \"http://u:secret@[::1\"\n", "revocation.proxy is no URL"},
 		{"unknown key", "bind = \"::1\"\nport-ofset = 1\n", "line 2: unknown key port-ofset (nearest: port-offset)"},
 		{"not TOML", "bind = \n", "line 1"},
 		{"bad duration", "[limits]\ndrain = \"soon\"\n", "line 2"},

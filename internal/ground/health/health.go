@@ -43,6 +43,10 @@ const (
 	CodeCertificateExpired Code = "certificateExpired"
 	// CodeCertificateEnding: little is left of a bound certificate: see package renewal.
 	CodeCertificateEnding Code = "certificateEnding"
+	// CodeCertificateRevoked: the authority of a certificate in use has taken it back.
+	CodeCertificateRevoked Code = "certificateRevoked"
+	// CodeRevocationUnchecked: for long nobody could say whether a certificate in use was revoked.
+	CodeRevocationUnchecked Code = "revocationUnchecked"
 	// CodeAuthCertificateMissing: no valid certificate signs server-to-server tokens.
 	CodeAuthCertificateMissing Code = "authCertificateMissing"
 	// CodeNoBackend: front ends are enabled and no mail server is set behind them.
@@ -69,6 +73,7 @@ func Codes() []Code {
 		CodeSnapshotRefused, CodeListenerClosed, CodeManagementWithoutCertificate, CodeListenerWithoutCertificate,
 		CodeCertificateExpired, CodeCertificateEnding, CodeAuthCertificateMissing, CodeNoBackend, CodeServerNotRunning,
 		CodeNoRecoveryKey, CodeTrialMailbox, CodeTrialNotServed, CodeRenewalFailed, CodeRenewalWaiting, CodeNameNotCovered,
+		CodeCertificateRevoked, CodeRevocationUnchecked,
 	}
 }
 

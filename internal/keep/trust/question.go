@@ -9,7 +9,7 @@ import (
 	"postseal/internal/ground/x509cert"
 )
 
-// A Mode says how revocation is checked. Revoked is revoked in both of them.
+// A Mode says how revocation is checked. Revoked is revoked in all but ModeOff.
 type Mode string
 
 const (
@@ -20,6 +20,9 @@ const (
 	ModeSoft Mode = "soft"
 	// ModeHard wants an answer for every certificate below the anchor.
 	ModeHard Mode = "hard"
+	// ModeOffered wants an answer for every certificate that says where one can be had, and asks about no other. It is
+	// for certificates in service, and no word of --revocation.
+	ModeOffered Mode = "offered"
 )
 
 // ParseMode takes one of the words of --revocation; the empty text is soft. The error is an [*InvalidWordError].
@@ -108,6 +111,7 @@ func (q Question) complete() Question {
 	if q.At.IsZero() {
 		q.At = time.Now()
 	}
+	q.Intermediates, q.Roots = parsed(q.Intermediates), parsed(q.Roots)
 	// RFC 5280 section 4.1.2.5: certificates know whole seconds, and both ends of the validity are inside.
 	q.At = q.At.UTC().Truncate(time.Second)
 	if q.Purpose == "" {
@@ -120,4 +124,13 @@ func (q Question) complete() Question {
 		q.Profile = ProfileRFC5280
 	}
 	return q
+}
+
+// parsed leaves out what is no parsed certificate. Nil stays nil, which says something of Roots.
+func parsed(list []*x509.Certificate) []*x509.Certificate {
+	isNone := func(c *x509.Certificate) bool { return c == nil || len(c.Raw) == 0 }
+	if !slices.ContainsFunc(list, isNone) {
+		return list
+	}
+	return slices.DeleteFunc(slices.Clone(list), isNone)
 }

@@ -10,9 +10,11 @@ import (
 	"time"
 
 	"postseal/internal/ground/x509cert"
+	"postseal/internal/keep/revocation"
 )
 
-// A Revocation says whether certificates were taken back by their authorities. [CRLs] is one that has files only.
+// A Revocation says whether certificates were taken back by their authorities. [CRLs] has files only, and [Checker] the
+// network.
 //
 // An implementer must answer within the time that ctx leaves, must be usable by several goroutines, and must never
 // answer [StateGood] or [StateRevoked] on data whose signature and scope it did not verify. What it cannot find out is
@@ -92,11 +94,8 @@ func (l Link) Vouch(ctx context.Context, signer *x509.Certificate, source Revoca
 // delegatesToItself means that the authority which made cert says, in a cRLIssuer, that lists of cert's own cover cert:
 // PKITS case 4.14.30.
 func delegatesToItself(cert *x509.Certificate) bool {
-	points, err := pointsOf(cert)
 	own := normalName(cert.RawSubject)
-	return err == nil && slices.ContainsFunc(points, func(p distributionPoint) bool {
-		return slices.ContainsFunc(p.issuers, func(name []byte) bool { return bytes.Equal(name, own) })
-	})
+	return slices.ContainsFunc(revocation.ListIssuers(cert), func(name []byte) bool { return bytes.Equal(normalName(name), own) })
 }
 
 func containsCert(list []*x509.Certificate, cert *x509.Certificate) bool {
@@ -120,6 +119,9 @@ func (p *path) revocationBusy(ctx context.Context, busy []*x509.Certificate) {
 		cert := p.chain[i]
 		if extension(cert, extNoRevAvail) != nil && i == 0 {
 			continue // RFC 9608 section 4: the authority will never say
+		}
+		if p.question.Mode == ModeOffered && !hasPointers(cert) {
+			continue
 		}
 		finding := Finding{Why: "there is nobody to ask"}
 		if source != nil {
@@ -147,7 +149,7 @@ func (p *path) heed(i int, f Finding) {
 		p.faults = append(p.faults, Fault{x509cert.StatusRevoked, text})
 		return
 	}
-	if p.question.Mode == ModeHard || f.Refused {
+	if p.question.Mode == ModeHard || p.question.Mode == ModeOffered || f.Refused {
 		p.faults = append(p.faults, Fault{x509cert.StatusRevocationCheckFailure, "whether " + title(p.chain, i) + " is revoked could not be checked: " + f.Why})
 		return
 	}

@@ -97,8 +97,9 @@ func issuerOf(cert *x509.Certificate) string { return quote(x509cert.SubjectText
 func quote(s string) string { return `"` + clip(s) + `"` }
 
 // clip makes a text of somebody else fit into a sentence: visible, valid and short.
-func clip(s string) string {
-	const most = 100
+func clip(s string) string { return clipTo(s, 100) }
+
+func clipTo(s string, most int) string {
 	short := s
 	if len(s) > most {
 		short = s[:most]

@@ -21,6 +21,9 @@ var usages = map[x509cert.Usage]x509.ExtKeyUsage{
 func (p *path) purpose() {
 	usage, known := usages[p.question.Purpose]
 	if !known {
+		if p.question.Purpose != x509cert.UsageAny {
+			p.faults = append(p.faults, invalid("nobody can say whether the certificate is for %s", quote(string(p.question.Purpose))))
+		}
 		return
 	}
 	for i, cert := range p.chain {

@@ -192,7 +192,7 @@ func (p *path) baselineRoot(i int) {
 	s := cryptobyte.String(ext.Value)
 	var body, id cryptobyte.String
 	var hasID bool
-	if !s.ReadASN1(&body, cbasn1.SEQUENCE) || !body.ReadOptionalASN1(&id, &hasID, tagged(0)) {
+	if !s.ReadASN1(&body, cbasn1.SEQUENCE) || !body.ReadOptionalASN1(&id, &hasID, cbasn1.Tag(0).ContextSpecific()) {
 		return
 	}
 	switch {

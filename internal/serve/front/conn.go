@@ -102,7 +102,11 @@ func (c *Conn) EndBudget() {
 // LoggedIn lifts Limits.BeforeLogin; from now on the session is not sent away for a newcomer.
 func (c *Conn) LoggedIn() {
 	c.EndBudget()
-	c.slot.keep()
+	if !c.slot.keep() { // chosen just before, and about to be told
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.evicted = true
+	}
 }
 
 // Budget is when the time before login ends; the zero time once that is lifted.
@@ -144,30 +148,33 @@ func (c *Conn) Flush() error {
 	if len(c.out) == 0 {
 		return nil
 	}
-	within := c.Limits().Write
-	c.mu.Lock()
-	if c.evicted {
-		within = 100 * time.Millisecond // its place is already taken by another
-	}
-	c.mu.Unlock()
-	_, err := c.write(c.out, within)
-	c.out = c.out[:0]
-	return err
-}
-
-// write sends p at once.
-func (c *Conn) write(p []byte, within time.Duration) (int, error) {
-	err := c.raw.SetWriteDeadline(time.Now().Add(within))
-	n := 0
+	// A client that does not take what we say keeps us waiting like one that says nothing.
+	c.slot.waits()
+	defer c.slot.heard()
+	err := c.armWrite()
 	if err == nil {
-		n, err = c.stream.Write(p)
+		_, err = c.stream.Write(c.out)
 	}
+	c.out = c.out[:0]
 	if err != nil {
 		c.broken = fmt.Errorf("writing to the client: %w", err)
-		return n, c.broken
 	}
-	return n, nil
+	return c.broken
 }
+
+// armWrite sets the write deadline; evict may move it forward later.
+func (c *Conn) armWrite() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	within := c.Limits().Write
+	if c.evicted {
+		within = lastWrite
+	}
+	return c.raw.SetWriteDeadline(time.Now().Add(within))
+}
+
+// lastWrite is what a session that was sent away gets to say so; its place is already taken by another.
+const lastWrite = 100 * time.Millisecond
 
 // evict ends the session because another needs its place. Called from the listener's goroutine.
 func (c *Conn) evict() {
@@ -175,6 +182,9 @@ func (c *Conn) evict() {
 	defer c.mu.Unlock()
 	c.evicted = true
 	c.interrupt()
+	if err := c.raw.SetWriteDeadline(time.Now().Add(lastWrite)); err != nil {
+		return // closed already
+	}
 	c.log.Debug("silent longest, makes room for another")
 }
 

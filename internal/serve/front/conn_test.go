@@ -33,7 +33,7 @@ func (s *scripted) SetWriteDeadline(time.Time) error { return nil }
 // scriptedConn is a Conn outside of any Serve.
 func scriptedConn(l Listener, in io.Reader) (*Conn, *scripted) {
 	l.Limits, l.Counters, l.Log = l.Limits.withDefaults(), &Counters{}, slog.New(slog.DiscardHandler)
-	s := &serving{Listener: l, slots: newSlots(l.Limits, l.Counters)}
+	s := &serving{Listener: l, slots: newSlots(l.Limits, l.Counters, nil)}
 	raw := &scripted{in: in}
 	c := newConn(s, raw)
 	c.slot = s.slots.take(netip.Addr{}, func() {})

@@ -33,7 +33,7 @@ var imapFuzz = protocolFuzz{
 	handle:  IMAP,
 	login:   "x AUTHENTICATE PLAIN\r\n",
 	goAhead: " OK begin TLS negotiation\r\n",
-	line:    regexp.MustCompile(`^(\* (OK|BYE|BAD|CAPABILITY|ID) |\+ |[!#$&',\-./0-9:;<=>?@A-Z\[\]^_` + "`" + `a-z|}~]{1,100} (OK|NO|BAD) )[ -~]*$`),
+	line:    regexp.MustCompile(`^(\* (OK|BYE|BAD|CAPABILITY|ID) |\+ |[!#$&',\-./0-9:;=?@A-Z\[\]^_` + "`" + `a-z|}~]{1,100} (OK|NO|BAD) )[ -~]*$`),
 	asks:    regexp.MustCompile(`(?m)^\+ `),
 	seeds: []string{
 		"a CAPABILITY\r\nb NOOP\r\nc LOGOUT\r\n", "a STARTTLS\r\n", "a STARTTLS\r\nb NOOP\r\n", "a STARTTLS\r\nb ", "a ID NIL\r\n",

@@ -63,17 +63,19 @@ func (s *imapSession) command(ctx context.Context) bool {
 	}
 	tag, name, args := splitIMAP(line)
 	switch {
+	case s.commands == s.bad+1 && IsHTTP(line):
+		clear(line)
+		s.Reply("* BYE this is IMAP, not HTTP")
+		return false
 	case tag == "":
-		clear(line)
-		return s.badCommand("*", "no command that this server understands")
+		return s.skipLiteral(line) && s.badCommand("*", "no command that this server understands")
 	case len(line) > s.limits.LineBytes && name != "AUTHENTICATE":
-		clear(line)
-		return s.badCommand(tag, "line too long")
+		return s.skipLiteral(line) && s.badCommand(tag, "line too long")
 	}
 	switch name {
 	case "CAPABILITY", "NOOP", "LOGOUT", "STARTTLS":
 		if len(args) > 0 {
-			return s.skipLiteral(args) && s.badCommand(tag, "no arguments expected")
+			return s.skipLiteral(line) && s.badCommand(tag, "no arguments expected")
 		}
 	case "LOGIN":
 		return s.login(ctx, tag, args)
@@ -88,7 +90,7 @@ func (s *imapSession) command(ctx context.Context) bool {
 		return false
 	case "ID":
 		if _, _, announced := lastLiteral(args); announced {
-			return s.skipLiteral(args) && s.badCommand(tag, "no literals in ID")
+			return s.skipLiteral(line) && s.badCommand(tag, "no literals in ID")
 		}
 		s.Reply(`* ID ("name" "Postseal")`)
 	case "STARTTLS":
@@ -96,7 +98,7 @@ func (s *imapSession) command(ctx context.Context) bool {
 	case "AUTHENTICATE":
 		return s.authenticate(ctx, tag, args)
 	default:
-		return s.skipLiteral(args) && s.badCommand(tag, "unknown before login")
+		return s.skipLiteral(line) && s.badCommand(tag, "unknown before login")
 	}
 	s.Reply(tag + " OK " + name + " completed")
 	return true
@@ -170,14 +172,19 @@ func (s *imapSession) login(ctx context.Context, tag string, args []byte) bool {
 
 func (s *imapSession) authenticate(ctx context.Context, tag string, args []byte) bool {
 	mechanism, initial, hasInitial := bytes.Cut(args, []byte{' '})
+	_, secure := s.TLS()
+	_, _, announced := lastLiteral(args)
 	switch {
-	case s.inClear(tag):
-		clear(args)
-		return true
+	case !secure:
+		return s.skipLiteral(args) && s.inClear(tag)
 	case !bytes.EqualFold(mechanism, []byte("PLAIN")):
-		clear(args)
+		if !s.skipLiteral(args) {
+			return false
+		}
 		s.Reply(tag + " NO [CANNOT] only PLAIN")
 		return true
+	case announced: // RFC 9051 section 6.2.2: base64 or "="
+		return s.skipLiteral(args) && s.badCommand(tag, "no literals in AUTHENTICATE")
 	}
 	if !hasInitial {
 		s.Reply("+ ")
@@ -249,10 +256,11 @@ func splitIMAP(line []byte) (tag, name string, args []byte) {
 	return string(first), strings.ToUpper(string(word)), args
 }
 
-// isTag is the tag of RFC 9051 section 9: ASTRING-CHAR without "+".
+// isTag is the tag of RFC 9051 section 9: ASTRING-CHAR without "+". Stricter than that, it has no "<" and ">":
+// we repeat the tag, and a browser that was led here must not find markup of somebody else's in our answer.
 func isTag(b []byte) bool {
 	for _, c := range b {
-		if !isAstring(c) || c == '+' {
+		if !isAstring(c) || c == '+' || c == '<' || c == '>' {
 			return false
 		}
 	}

@@ -1,9 +1,6 @@
 package front
 
-import (
-	"syscall"
-	"time"
-)
+import "time"
 
 // Limits bound what a client may cost. The zero value of every field means the number written beside it;
 // nothing can be switched off, only moved.
@@ -22,7 +19,7 @@ type Limits struct {
 	BadCommands   int // of these, ones we did not understand; zero: 10
 	Logins        int // refused logins until the connection is closed; zero: 3
 
-	Connections int // open on one listener; zero: 40 % of RLIMIT_NOFILE
+	Connections int // open on one listener; zero: 40 % of RLIMIT_NOFILE. All listeners together: see Pool
 	PerAddress  int // of these, from one IPv4 address or one IPv6 /64; zero: 256
 }
 
@@ -51,19 +48,6 @@ func (l Limits) withDefaults() Limits {
 	number(&l.BadCommands, 10)
 	number(&l.Logins, 3)
 	number(&l.PerAddress, 256)
-	if l.Connections <= 0 {
-		l.Connections = connectionsAllowed()
-	}
+	number(&l.Connections, max(1, filesAllowed()*40/100))
 	return l
-}
-
-// connectionsAllowed is 40 % of the files that this process may open: a logged-in session needs two, and
-// the rest of the program some. Where the system does not say, or says "no limit", it is bounded all the same.
-func connectionsAllowed() int {
-	const most = 1 << 20
-	var files syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil {
-		return 400 // of the customary 1,024
-	}
-	return int(max(1, min(files.Cur, most)*40/100))
 }

@@ -52,7 +52,7 @@ func (c *Conn) ReadLineStrict(most int) ([]byte, error) {
 // line returns the bytes before the next LF.
 func (c *Conn) line(most int, boundary bool) ([]byte, error) {
 	searched := 0
-	defer c.slot.works()
+	defer c.slot.works() // the line is whole, or the session over
 	if boundary {
 		if err := c.sentAway(); err != nil {
 			return nil, err
@@ -73,7 +73,6 @@ func (c *Conn) line(most int, boundary bool) ([]byte, error) {
 		if searched > most+1 { // one for the CR
 			return nil, ErrLineTooLong
 		}
-		c.slot.waits()
 		if err := c.fill(most+2, boundary && searched == 0); err != nil {
 			return nil, err
 		}
@@ -110,6 +109,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 
 // ReadFull fills p from the client. It is no command boundary.
 func (c *Conn) ReadFull(p []byte) error {
+	defer c.slot.works()
 	_, err := io.ReadFull(readerFunc(c.Read), p)
 	return err
 }
@@ -129,6 +129,10 @@ func (c *Conn) Peek() ([]byte, error) {
 	return c.in.bytes(), nil
 }
 
+// Spoke says that the client has sent enough of a data phase to count as having spoken, as it does by itself
+// with every command. Without it, the session is silent since the last command, however many bytes came.
+func (c *Conn) Spoke() { c.slot.works() }
+
 // Discard takes n of the bytes that Peek has shown.
 func (c *Conn) Discard(n int) { c.in.discard(n) }
 
@@ -137,11 +141,16 @@ func (c *Conn) Buffered() int { return c.in.len() }
 
 // fill waits for at least one more byte. The buffer does not grow beyond most bytes. At a command boundary
 // it may return ErrDraining or ErrEvicted.
+//
+// Whatever is waited for, before login the session can be sent away meanwhile. Its place among the silent
+// ends with the command or block, not with the first byte of it: see slot.works.
 func (c *Conn) fill(most int, boundary bool) error {
 	// Nobody waits for a client that may be waiting for our answer.
 	if err := c.Flush(); err != nil {
 		return err
 	}
+	c.slot.waits()
+	defer c.slot.heard()
 	space := c.in.space(most)
 	for {
 		if err := c.armRead(boundary); err != nil {

@@ -3,8 +3,6 @@ package front
 import (
 	"context"
 	"crypto/tls"
-	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -25,6 +23,7 @@ type Listener struct {
 	Implicit bool         // TLS before the greeting
 	TLS      *tls.Config  // from the keyring, which swaps what is behind it; nil: no TLS is offered
 	Limits   Limits       // the zero value is the design's numbers
+	Pool     *Pool        // shared by all listeners of the process; nil: one of its own
 	Counters *Counters    // nil: counts nowhere
 	Log      *slog.Logger // nil: no log
 	Handle   Handler
@@ -45,7 +44,7 @@ func (l *Listener) Serve(ctx context.Context, ln net.Listener) error {
 		s.Log = slog.New(slog.DiscardHandler)
 	}
 	s.Limits = l.Limits.withDefaults()
-	s.slots = newSlots(s.Limits, s.Counters)
+	s.slots = newSlots(s.Limits, s.Counters, s.Pool)
 	sessions, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	closing := context.AfterFunc(ctx, func() { ln.Close() })
@@ -70,45 +69,16 @@ type serving struct {
 }
 
 func (s *serving) accept(ctx, sessions context.Context, ln net.Listener) error {
-	var pause time.Duration
+	in := &door{Listener: ln, name: s.Name, pool: s.slots.pool, log: s.Log}
 	for {
-		raw, err := ln.Accept()
+		raw, err := in.next(ctx)
 		switch {
 		case ctx.Err() != nil:
-			if err == nil {
-				raw.Close()
-			}
 			return nil
-		case err == nil:
-			pause = 0
-			s.admit(sessions, raw)
-		case passing(err):
-			// Out of files or memory: others will close something, a loop without a pause would not help them.
-			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
-			s.Log.WarnContext(ctx, "accepting a connection", "listener", s.Name, "err", err, "pause", pause)
-			wait(ctx, pause)
-		default:
-			return fmt.Errorf("accepting on %s: %w", s.Name, err)
+		case err != nil:
+			return err
 		}
-	}
-}
-
-// passing reports whether an error of Accept goes away by itself.
-func passing(err error) bool {
-	temporary, ok := errors.AsType[interface {
-		error
-		Temporary() bool
-	}](err)
-	return ok && temporary.Temporary()
-}
-
-// wait pauses for d, or until ctx ends.
-func wait(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
+		s.admit(sessions, raw)
 	}
 }
 

@@ -85,7 +85,7 @@ func (o Options) logIn(ctx context.Context, c *Conn, user []byte, do carry) (ans
 	}
 	ctx, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
-	got, b, err := o.attempt(ctx, do)
+	got, b, err := o.attempt(ctx, c, do)
 	if err != nil {
 		c.Counters().BackendFailures.Add(1)
 		level := slog.LevelWarn
@@ -106,7 +106,7 @@ func (o Options) logIn(ctx context.Context, c *Conn, user []byte, do carry) (ans
 	return got, nil
 }
 
-func (o Options) attempt(ctx context.Context, do carry) (answer, Backend, error) {
+func (o Options) attempt(ctx context.Context, c *Conn, do carry) (answer, Backend, error) {
 	if o.Backend == nil {
 		return answer{}, Backend{}, ErrNoBackend
 	}
@@ -114,7 +114,7 @@ func (o Options) attempt(ctx context.Context, do carry) (answer, Backend, error)
 	if err != nil {
 		return answer{}, b, err
 	}
-	conn, err := b.Dial(ctx)
+	conn, err := c.Dial(ctx, b)
 	if err != nil {
 		return answer{}, b, err
 	}

@@ -46,6 +46,11 @@ func (s *pop3Session) command(ctx context.Context) bool {
 		s.Reply("-ERR too many commands before login")
 		return false
 	}
+	if s.commands == s.bad+1 && IsHTTP(line) {
+		clear(line)
+		s.Reply("-ERR this is POP3, not HTTP")
+		return false
+	}
 	word, args, hasArgs := bytes.Cut(line, []byte{' '})
 	name := strings.ToUpper(string(word[:min(len(word), 8)]))
 	if len(line) > s.limits.LineBytes && name != "AUTH" {

@@ -13,13 +13,13 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 )
 
 // What a web client may cost; a page of ours is small and answered at once.
 const (
 	webHeader      = 10 * time.Second // to send the head of a request
+	webBlock       = 5 * time.Second  // to send 32 KiB of its body, or what is left of it
 	webRead        = time.Minute      // to send all of it
 	webWrite       = 2 * time.Minute  // to take the answer
 	webIdle        = time.Minute      // between two requests
@@ -33,6 +33,7 @@ type Web struct {
 	TLS      *tls.Config  // for ServeHTTPS
 	Handler  http.Handler // for ServeHTTPS; nil: everything is 404
 	Limits   Limits       // only Connections, PerAddress and Drain count here
+	Pool     *Pool        // as of Listener. Management has another than the ports of strangers, so that it is there when they are full
 	Counters *Counters    // nil: counts nowhere
 	Log      *slog.Logger // nil: no log
 	// TargetPort is the port that ServeRedirect sends to; zero: 443. With a port offset it is 443 plus that.
@@ -68,7 +69,8 @@ func (w Web) serve(ctx context.Context, ln net.Listener) error {
 	}
 	w.Log = w.Log.With("listener", w.Name)
 	w.Limits = w.Limits.withDefaults()
-	limited := &limitedListener{Listener: ln, slots: newSlots(w.Limits, w.Counters), counters: w.Counters}
+	slots := newSlots(w.Limits, w.Counters, w.Pool)
+	limited := &limitedListener{door: door{Listener: ln, name: w.Name, pool: slots.pool, log: w.Log}, ctx: ctx, slots: slots, counters: w.Counters}
 	requests, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	server := &http.Server{
@@ -80,8 +82,8 @@ func (w Web) serve(ctx context.Context, ln net.Listener) error {
 		MaxHeaderBytes:    webHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(countingHandler{w.Log.Handler(), w.Counters}, slog.LevelDebug),
 		BaseContext:       func(net.Listener) context.Context { return requests },
-		ConnContext: func(ctx context.Context, _ net.Conn) context.Context {
-			return context.WithValue(ctx, acceptedKey{}, time.Now())
+		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
+			return context.WithValue(ctx, webConnKey{}, webConnOf(conn))
 		},
 		ConnState: stateOf,
 	}
@@ -89,16 +91,22 @@ func (w Web) serve(ctx context.Context, ln net.Listener) error {
 	if w.TLS != nil {
 		accepting = tls.NewListener(limited, w.TLS)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(accepting) }()
+	var failed error
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		failed = server.Serve(accepting)
+	}()
 	select {
-	case err := <-ended:
-		server.Close()
-		return fmt.Errorf("serving %s: %w", w.Name, err)
+	case <-ended:
 	case <-ctx.Done():
 	}
+	if ctx.Err() == nil {
+		server.Close()
+		return fmt.Errorf("serving %s: %w", w.Name, failed)
+	}
 	// Connections without a request would hold Shutdown up for five seconds.
-	limited.slots.evictSilent()
+	slots.evictUnheard()
 	last, stop := context.WithTimeout(requests, w.Limits.Drain)
 	defer stop()
 	if err := server.Shutdown(last); err != nil {
@@ -110,11 +118,8 @@ func (w Web) serve(ctx context.Context, ln net.Listener) error {
 	return nil
 }
 
-// acceptedKey is the context key of a connection's beginning.
-type acceptedKey struct{}
-
-// guarded keeps a panic within its request, where net/http would only log it as noise, and ends connections
-// that would be kept alive for ever.
+// guarded keeps a panic within its request, where net/http would only log it as noise, ends connections that
+// would be kept alive for ever, and lets those be sent away whose request does not come to its end.
 func (w Web) guarded() http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		defer func() {
@@ -128,8 +133,12 @@ func (w Web) guarded() http.Handler {
 			}
 			panic(http.ErrAbortHandler)
 		}()
-		if accepted, ok := r.Context().Value(acceptedKey{}).(time.Time); ok && time.Since(accepted) > webLife {
+		c, ok := r.Context().Value(webConnKey{}).(*webConn)
+		if ok && time.Since(c.accepted) > webLife {
 			rw.Header().Set("Connection", "close")
+		}
+		if ok && r.Body != nil && r.Body != http.NoBody && r.ContentLength != 0 {
+			r = c.awaitBody(rw, r)
 		}
 		w.Handler.ServeHTTP(rw, r)
 	})
@@ -191,65 +200,4 @@ func (h countingHandler) Handle(ctx context.Context, r slog.Record) error {
 	constant := slog.NewRecord(r.Time, r.Level, "web server", r.PC)
 	constant.AddAttrs(slog.String("err", r.Message))
 	return h.Handler.Handle(ctx, constant)
-}
-
-// limitedListener gives places to a web server's connections as Listener does.
-type limitedListener struct {
-	net.Listener
-	slots    *slots
-	counters *Counters
-}
-
-// Accept returns the next connection for which there is room.
-func (l *limitedListener) Accept() (net.Conn, error) {
-	for {
-		raw, err := l.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		c := &webConn{Conn: raw, counters: l.counters}
-		c.slot = l.slots.take(remoteOf(raw).Addr(), func() { c.Close() })
-		if c.slot == nil {
-			l.counters.Refused.Add(1)
-			refuse(raw, "")
-			continue
-		}
-		l.counters.Sessions.Add(1)
-		l.counters.Current.Add(1)
-		return c, nil
-	}
-}
-
-// webConn gives its place back when it is closed.
-type webConn struct {
-	net.Conn
-	counters *Counters
-	slot     *slot
-	once     sync.Once
-}
-
-// Close closes the connection and frees its place.
-func (c *webConn) Close() error {
-	c.once.Do(func() {
-		c.slot.free()
-		c.counters.Current.Add(-1)
-	})
-	return c.Conn.Close()
-}
-
-// stateOf tells the slot of a connection whether it waits for its client.
-func stateOf(conn net.Conn, state http.ConnState) {
-	if secure, ok := conn.(*tls.Conn); ok {
-		conn = secure.NetConn()
-	}
-	c, ok := conn.(*webConn)
-	if !ok {
-		return
-	}
-	switch state {
-	case http.StateNew, http.StateIdle:
-		c.slot.waits()
-	case http.StateActive:
-		c.slot.works()
-	}
 }

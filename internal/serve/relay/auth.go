@@ -187,7 +187,7 @@ func (s *session) loginRefused(ctx context.Context, r reply) {
 func (s *session) dial(ctx context.Context) (lost string, err error) {
 	within, cancel := context.WithTimeout(ctx, s.c.Limits().Backend)
 	defer cancel()
-	b, err := dialBackend(within, s.opts)
+	b, err := dialBackend(within, s.opts, s.c.Dial)
 	if err != nil {
 		level := s.c.Log().WarnContext
 		if errors.Is(err, front.ErrNoBackend) {

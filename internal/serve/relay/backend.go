@@ -38,14 +38,17 @@ type backend struct {
 	forget func() bool // stops watching the context
 }
 
+// dialer opens a connection: for a session it is [front.Conn.Dial], which accounts for it.
+type dialer func(ctx context.Context, where front.Backend) (net.Conn, error)
+
 // dialBackend connects and says EHLO, inside TLS where the configuration asks for it. It puts what the back end
 // offers into the options' Capabilities. The whole must be done within ctx.
-func dialBackend(ctx context.Context, o Options) (*backend, error) {
+func dialBackend(ctx context.Context, o Options, dial dialer) (*backend, error) {
 	where, err := o.Backend(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("finding the back end: %w", err)
 	}
-	conn, err := where.Dial(ctx)
+	conn, err := dial(ctx, where)
 	if err != nil {
 		return nil, err // names the address
 	}

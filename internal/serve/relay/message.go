@@ -13,6 +13,7 @@ import (
 func (s *session) message(ctx context.Context) {
 	in := &dataReader{in: s.c, maxOctets: s.maxMessage(), maxLine: s.limits.TextLineOctets, newBlock: func() {
 		s.c.SetDeadline(time.Now().Add(s.limits.DataBlock))
+		s.c.Spoke() // whoever sends on is not silent; without a login, whoever stops for longest goes
 	}}
 	out := &dataWriter{w: bufio.NewWriterSize(&timedWriter{s.back, s.limits.DataBlock}, 16<<10)}
 	filter := &headerFilter{w: out, maxOctets: s.limits.HeaderBytes}

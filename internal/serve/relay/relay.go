@@ -27,6 +27,7 @@ package relay
 
 import (
 	"context"
+	"net"
 	"sync/atomic"
 	"time"
 
@@ -130,7 +131,7 @@ func SMTP(opts Options) front.Handler {
 // *BackendError.
 func (o Options) Probe(ctx context.Context) error {
 	o = o.withDefaults()
-	b, err := dialBackend(ctx, o)
+	b, err := dialBackend(ctx, o, func(ctx context.Context, where front.Backend) (net.Conn, error) { return where.Dial(ctx) })
 	if err != nil {
 		return err
 	}

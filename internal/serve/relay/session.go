@@ -30,6 +30,8 @@ type session struct {
 	idle   int  // commands since the last that got anywhere
 	logins int  // refused ones
 	done   bool // close after the answer
+
+	sentAway bool // for a newcomer
 }
 
 // run speaks to the client until one of the two has enough.
@@ -55,6 +57,7 @@ func (s *session) farewell(err error) {
 	case errors.Is(err, front.ErrDraining):
 		s.say(answer(421, "4.3.2", s.c.Host()+" shutting down"))
 	case errors.Is(err, front.ErrEvicted):
+		s.sentAway = true
 		s.say(answer(421, "4.3.2", "silent too long while others wait"))
 	case errors.Is(err, front.ErrLineTooLong):
 		s.say(answer(500, "5.5.2", "line too long"))
@@ -69,6 +72,10 @@ func (s *session) farewell(err error) {
 
 // line runs one command line.
 func (s *session) line(ctx context.Context, line []byte) {
+	if s.helo == "" && s.idle == s.bad && front.IsHTTP(line) { // no command was a good one so far
+		s.closing("4.7.0", "this is SMTP, not HTTP")
+		return
+	}
 	s.idle++
 	if s.idle > s.c.Limits().Commands {
 		s.closing("4.7.0", "too many commands without mail")
@@ -154,9 +161,14 @@ func (s *session) resetCommand(args string) {
 // bdat refuses BDAT, which is not offered (RFC 3030). Its octets follow it without waiting for an answer and must not
 // be taken for commands: they are the sender's text, and could be made to look like an envelope. The answer goes out
 // first, so that a client that only asks hears it; then as many octets as were announced are thrown away. A size that
-// cannot be read or is not worth reading leaves no way to know where commands go on, so the session ends.
+// cannot be read or is not worth reading leaves no way to know where commands go on, so the session ends; and before
+// EHLO, when no client can believe that we know BDAT, nobody's octets are waited for.
 func (s *session) bdat(args string) {
 	const most = 1 << 20
+	if s.helo == "" {
+		s.closing("4.5.0", "say EHLO first, and BDAT is not offered")
+		return
+	}
 	words := strings.Fields(args)
 	if len(words) == 0 || len(words) > 2 {
 		s.closing("4.5.0", "BDAT is not offered")
@@ -184,6 +196,7 @@ func (s *session) bdat(args string) {
 		s.c.Discard(int(n))
 		size -= n
 	}
+	s.c.Spoke()
 }
 
 // say queues a reply to the client; front sends it when the next command is not there yet (RFC 2920 section 3.2).
@@ -229,8 +242,8 @@ func (s *session) leaveBackend() {
 	if s.back == nil {
 		return
 	}
-	// The client does not wait for our own farewell.
-	if s.tx.begun || s.c.Flush() != nil {
+	// The client does not wait for our own farewell, nor whoever needs the place of one that was sent away.
+	if s.tx.begun || s.c.Flush() != nil || s.sentAway {
 		s.back.close()
 	} else {
 		s.back.quit()

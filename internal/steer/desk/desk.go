@@ -29,6 +29,7 @@ import (
 	"postseal/internal/ground/keys"
 	"postseal/internal/ground/state"
 	"postseal/internal/keep/keyring"
+	"postseal/internal/keep/revocation"
 )
 
 // Errors of opening an organisation.
@@ -46,6 +47,9 @@ type Options struct {
 	Runtime Runtime     // nil means Stopped
 	Health  *health.Set // what the running server has found; nil means nothing
 	Log     *slog.Logger
+	// Revocation says which certificates their authorities took back. Whoever gives it runs it. Nil means what an earlier
+	// server has left on disk.
+	Revocation *revocation.Checker
 
 	disk disk // the zero value is the real one; tests make it fail
 }
@@ -69,6 +73,8 @@ type Desk struct {
 	// judge is the last one that was needed; guarded by judging.
 	judging sync.Mutex
 	judge   *judge
+	// revoked is opened when somebody asks: most commands do not.
+	revoked func() (*revocation.Checker, error)
 
 	// signers are the opened private keys by secret id; guarded by settling.
 	signers map[string]*keys.Private
@@ -88,6 +94,7 @@ func Open(ctx context.Context, o Options) (*Desk, error) {
 	}
 	d := &Desk{db: o.State, runtime: o.Runtime, health: o.Health, log: o.Log, signers: make(map[string]*keys.Private)}
 	d.ring = keyring.New(keyring.Options{Log: o.Log})
+	d.revoked = revokedBy(o)
 	err := d.db.View(ctx, func(tx *state.Tx) error {
 		org, err := tx.Organisation()
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"postseal/internal/ground/x509cert"
 	"postseal/internal/keep/keyring"
 )
 
@@ -48,6 +49,9 @@ type Candidate struct {
 func (d *Desk) Explain(ctx context.Context, r ExplainRequest) (*Explanation, error) {
 	if err := r.Check(); err != nil {
 		return nil, err
+	}
+	if name, err := x509cert.ParseHost(r.SNI); err == nil {
+		r.SNI = string(name) // clients send A-labels, people type what they read
 	}
 	if r.Client == "" {
 		r.Client = string(keyring.ClientModern)

@@ -103,7 +103,8 @@ func (d *Desk) conditions(v *view, s *Status) []health.Condition {
 	if s.Running && !d.runtime.Trial() && !v.org.Trial && slices.ContainsFunc(s.Listeners, func(l ListenerView) bool { return l.Enabled && l.Protocol != "http" && l.Backend == "" }) {
 		attention(health.CodeNoBackend, "", "front ends are enabled with no mail server behind them: mail clients get a temporary error")
 	}
-	return append(all, d.endings(v, s.Certificates)...)
+	all = append(all, d.endings(v, s.Certificates)...)
+	return append(all, d.revocations(v, s.Certificates)...)
 }
 
 // endings reports lineages in use whose certificate has ended or soon will. Members are handled as one: the one

@@ -89,14 +89,16 @@ func TestConditionsComeAndGo(t *testing.T) {
 	t.Parallel()
 	nothing := func(*testing.T, *house) {}
 	seen := map[health.Code]bool{
-		health.CodeServerNotRunning:   true, // TestStatusOfANewServer
-		health.CodeNoRecoveryKey:      true, // TestStatusOfANewServer; nothing mends it in this release
-		health.CodeCertificateExpired: true, // TestEndings
-		health.CodeCertificateEnding:  true, // TestEndings
-		health.CodeSnapshotRefused:    true, // TestAStateThatCannotBeServed
-		health.CodeListenerClosed:     true, // the runtime raises it
-		health.CodeRenewalFailed:      true, // the renewal engine raises it
-		health.CodeRenewalWaiting:     true, // TestARenewalThatWaits
+		health.CodeServerNotRunning:    true, // TestStatusOfANewServer
+		health.CodeNoRecoveryKey:       true, // TestStatusOfANewServer; nothing mends it in this release
+		health.CodeCertificateExpired:  true, // TestEndings
+		health.CodeCertificateEnding:   true, // TestEndings
+		health.CodeSnapshotRefused:     true, // TestAStateThatCannotBeServed
+		health.CodeListenerClosed:      true, // the runtime raises it
+		health.CodeRenewalFailed:       true, // the renewal engine raises it
+		health.CodeRenewalWaiting:      true, // TestARenewalThatWaits
+		health.CodeCertificateRevoked:  true, // TestRevocationInService
+		health.CodeRevocationUnchecked: true, // TestRevocationInService
 	}
 	cases := []struct {
 		name     string

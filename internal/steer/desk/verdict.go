@@ -11,6 +11,7 @@ import (
 
 	"postseal/internal/ground/state"
 	"postseal/internal/ground/x509cert"
+	"postseal/internal/keep/revocation"
 	"postseal/internal/keep/trust"
 )
 
@@ -28,19 +29,26 @@ type judge struct {
 	// verifier is made when somebody asks: the system's roots take some milliseconds to read.
 	verifier func() (*trust.Verifier, error)
 
-	// mu guards said.
-	mu   sync.Mutex
-	said map[string]opinion // by thumbprint
+	// revoked knows what authorities have taken back.
+	revoked func() (*revocation.Checker, error)
+
+	// mu guards said and asked.
+	mu    sync.Mutex
+	said  map[string]opinion // by thumbprint
+	asked bool               // one of said hangs on revocation data
 }
 
 type opinion struct {
 	verdict trust.Verdict
 	until   time.Time
+	// asked says that the verdict hangs on revocation data, those of generation.
+	asked      bool
+	generation uint64
 }
 
 // judgeFor returns the judge for what is trusted now, the old one if nothing has changed.
 func (d *Desk) judgeFor(tx *state.Tx) (*judge, error) {
-	j := &judge{said: make(map[string]opinion)}
+	j := &judge{said: make(map[string]opinion), revoked: d.revoked}
 	var err error
 	if j.anchors, err = tx.Anchors(); err != nil {
 		return nil, err
@@ -71,7 +79,7 @@ func (d *Desk) judgeFor(tx *state.Tx) (*judge, error) {
 
 // prepare makes the verifier. A machine without a root store trusts what the organisation has added.
 func (j *judge) prepare() (*trust.Verifier, error) {
-	var o trust.Options
+	o := trust.Options{Revocation: kept(j.revoked)}
 	var err error
 	if o.Anchors, err = trust.SystemAnchors(); err != nil && !errors.Is(err, trust.ErrNoSystemStore) {
 		return nil, err
@@ -140,12 +148,13 @@ func distrustOf(rows []state.Distrust) (*trust.Distrust, error) {
 	return builtIn.Merge(own), nil
 }
 
-// opinionOn judges a member for the server's use.
+// opinionOn judges a member for the server's use. It never waits for the network: see [kept].
 func (j *judge) opinionOn(m state.Member, purpose x509cert.Usage) (trust.Verdict, error) {
 	j.mu.Lock()
 	old, ok := j.said[m.Thumbprint]
 	j.mu.Unlock()
-	if ok && time.Now().Before(old.until) {
+	generation := j.generation()
+	if ok && time.Now().Before(old.until) && (!old.asked || old.generation == generation) {
 		return old.verdict, nil
 	}
 	leaf, err := x509cert.ParseCertificate(m.Certificate)
@@ -163,16 +172,18 @@ func (j *judge) opinionOn(m state.Member, purpose x509cert.Usage) (trust.Verdict
 	// The verdict hangs on no request: one that was given up must not leave an "unknown" behind.
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	verdict := verifier.Verify(ctx, trust.Question{Leaf: leaf, Intermediates: chain, Purpose: purpose})
+	verdict := verifier.Verify(ctx, trust.Question{Leaf: leaf, Intermediates: chain, Purpose: purpose, Mode: trust.ModeOffered})
 	until := time.Now().Add(freshFor)
 	for _, edge := range []time.Time{leaf.NotBefore, leaf.NotAfter} {
 		if time.Now().Before(edge) && edge.Before(until) {
 			until = edge
 		}
 	}
+	asked := len(addressesOf(verdict.Chain)) > 0
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.said[m.Thumbprint] = opinion{verdict, until}
+	j.asked = j.asked || asked
+	j.said[m.Thumbprint] = opinion{verdict: verdict, until: until, asked: asked, generation: generation}
 	return verdict, nil
 }
 
@@ -186,9 +197,5 @@ func (v *view) worth(l state.Lineage, m state.Member, facts x509cert.Facts) (x50
 	if err != nil {
 		return "", "", "", fmt.Errorf("judging certificate %s of %s: %w", m.Thumbprint, l.Name, err)
 	}
-	reason := verdict.Reason
-	if verdict.Unchecked != "" {
-		reason += "; " + verdict.Unchecked
-	}
-	return verdict.RootType, verdict.Status, reason, nil
+	return verdict.RootType, verdict.Status, verdict.Reason, nil
 }

@@ -18,6 +18,10 @@ func conditions() map[health.Code]func(health.Condition) string {
 		health.CodeCertificateEnding: func(c health.Condition) string {
 			return "make its next generation: postseal cert renew " + c.Object + "; or let another take over: postseal cert enable OTHER --services LIST"
 		},
+		health.CodeCertificateRevoked: func(c health.Condition) string {
+			return "clients will refuse it: get another with a new key: postseal cert renew " + c.Object + "; or let another take over: postseal cert enable OTHER --services LIST"
+		},
+		health.CodeRevocationUnchecked:    say("nothing stops; let this server reach the addresses that the text names, through revocation.proxy or revocation.allow in postseal.toml: postseal help config"),
 		health.CodeAuthCertificateMissing: say("restore the state from a copy that has it"),
 		health.CodeNoBackend:              say("this release knows no mail server but the trial mailbox behind its front ends; close them until then: postseal listener disable NAME"),
 		health.CodeServerNotRunning:       say("start it: postseal serve"),
