@@ -231,12 +231,15 @@ func (a *app) export(ctx context.Context, r desk.ExportRequest, e exporting) err
 		return err
 	}
 	if preview.Secret && !a.yes && !a.dryRun {
-		if err := a.ask(&desk.Change{Removed: []string{"nothing; the private key of " + preview.What + " leaves in " + e.out.out}}); err != nil {
+		if err := a.ask(&desk.Change{Warnings: []string{"the private key of " + preview.What + " leaves this server in " + e.out.out}}); err != nil {
 			return err
 		}
 	}
 	if a.dryRun {
 		fmt.Fprintf(a.err, "postseal: would write %s to %s\n", preview.What, e.out.out)
+		if a.json {
+			return a.printJSON(map[string]any{"file": e.out.out, "secret": preview.Secret, "what": preview.What})
+		}
 		return nil
 	}
 	r.DryRun, r.Confirm = false, true
@@ -245,7 +248,10 @@ func (a *app) export(ctx context.Context, r desk.ExportRequest, e exporting) err
 		return err
 	}
 	defer keys.Secret(got.Data).Wipe()
-	return e.out.write(a, got.Data, got.Secret)
+	if err := e.out.write(a, got.Data, got.Secret); err != nil || !a.json || e.out.out == "-" {
+		return err
+	}
+	return a.printJSON(map[string]any{"file": e.out.out, "secret": got.Secret, "what": got.What})
 }
 
 // someArgs wants one or more arguments.

@@ -53,6 +53,7 @@ func TestScripts(t *testing.T) {
 			"offset":    func(ts *testscript.TestScript, neg bool, _ []string) { cmdOffset(t, ts, neg) },
 			"occupy":    cmdOccupy,
 			"waitopen":  cmdWaitOpen,
+			"waitfor":   cmdWaitFor,
 			"closed":    cmdClosed,
 			"terminate": cmdTerminate,
 			"pid":       cmdPID,

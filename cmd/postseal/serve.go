@@ -107,6 +107,10 @@ func (a *app) serve(ctx context.Context, s serving, addresses config.Addresses) 
 	if err := a.checkTrial(ctx, db, s); err != nil {
 		return err
 	}
+	// What is refused is refused before anything is made: with a sealing key that does not fit, no cache is.
+	if _, err := desk.Open(ctx, desk.Options{State: db, Sealing: a.sealing}); err != nil {
+		return err
+	}
 	revoked, err := openRevocation(file.Revocation, a.data, log)
 	if err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"syscall"
 	"time"
@@ -65,6 +66,22 @@ func cmdWaitOpen(ts *testscript.TestScript, neg bool, args []string) {
 			return err == nil && c.Close() == nil
 		})
 	}
+}
+
+// cmdWaitFor waits until a program in the background has written what a pattern matches into a file.
+//
+//	waitfor PATTERN FILE
+func cmdWaitFor(ts *testscript.TestScript, neg bool, args []string) {
+	positive(ts, neg)
+	if len(args) != 2 {
+		ts.Fatalf("usage: waitfor PATTERN FILE")
+	}
+	pattern, err := regexp.Compile("(?m)" + args[0])
+	ts.Check(err)
+	poll(ts, args[1]+" has "+args[0], func(context.Context) bool {
+		body, err := os.ReadFile(ts.MkAbs(args[1]))
+		return err == nil && pattern.Match(body)
+	})
 }
 
 // cmdClosed wants listeners that take no connection.

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -39,7 +40,7 @@ func (e *AddressError) Error() string {
 type UnknownListenerError struct{ Name string }
 
 func (e *UnknownListenerError) Error() string {
-	return fmt.Sprintf("listener %q: there is no such listener", e.Name)
+	return fmt.Sprintf("listener %.100q: there is no such listener", e.Name)
 }
 
 // Check reports the first value of a that cannot be used.
@@ -52,13 +53,20 @@ func (a Addresses) Check() error {
 	if a.PortOffset != nil && (*a.PortOffset < 0 || *a.PortOffset > maxPortOffset) {
 		return ErrPortOffset
 	}
-	for name, text := range a.Listen {
+	taken := make(map[netip.AddrPort]string)
+	for _, name := range slices.Sorted(maps.Keys(a.Listen)) {
+		text := a.Listen[name]
 		if _, ok := listener.ByName(name); !ok {
 			return &UnknownListenerError{Name: name}
 		}
-		if _, err := parse(name, text); err != nil {
+		at, err := parse(name, text)
+		if err != nil {
 			return err
 		}
+		if other, twice := taken[at]; twice {
+			return &AddressError{Listener: name, Address: text, Reason: "listener " + other + " is there already"}
+		}
+		taken[at] = name
 	}
 	return nil
 }

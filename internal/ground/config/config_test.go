@@ -97,7 +97,7 @@ func TestResolve(t *testing.T) {
 		}
 	}
 	far := 60000
-	for _, bad := range []Addresses{{Bind: "localhost"}, {PortOffset: &far}, {Listen: map[string]string{"telnet": "127.0.0.1:23"}}, {Listen: map[string]string{"imaps": "993"}}, {Listen: map[string]string{"imaps": "127.0.0.1:0"}}} {
+	for _, bad := range []Addresses{{Bind: "localhost"}, {PortOffset: &far}, {Listen: map[string]string{"telnet": "127.0.0.1:23"}}, {Listen: map[string]string{"imaps": "993"}}, {Listen: map[string]string{"imaps": "127.0.0.1:0"}}, {Listen: map[string]string{"imaps": "127.0.0.1:993", "pop3s": "127.0.0.1:993"}}} {
 		if bad.Check() == nil {
 			t.Errorf("%+v was accepted", bad)
 		}

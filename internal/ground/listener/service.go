@@ -45,7 +45,7 @@ func (e *UnknownServiceError) Error() string {
 	if e.UnifiedMessaging {
 		return fmt.Sprintf("service %s: unified messaging left with Exchange 2019 and is not supported", e.Word)
 	}
-	return fmt.Sprintf("service %q: there is no such service", e.Word)
+	return fmt.Sprintf("service %.100q: there is no such service", e.Word)
 }
 
 // ParseServices reads a comma-separated list of services. It takes the names of Exchange too (IIS and

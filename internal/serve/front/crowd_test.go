@@ -9,19 +9,22 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"postseal/internal/peers"
 )
 
-// TestSilentCrowd: 500 connections that say nothing, from the same address, and one that logs in.
+// TestSilentCrowd: 500 connections that say nothing, from the same address, and one that logs in. A soak has
+// 10,000, one listener after the other, since both ends of each are files of this process.
 func TestSilentCrowd(t *testing.T) {
 	t.Parallel()
+	crowd := peers.Scale(500, 10000)
 	cert := newCertificate(t)
 	s := &store{able: "AUTH=PLAIN SASL-IR"}
 	for _, implicit := range []bool{false, true} {
 		name := map[bool]string{false: "imap", true: "imaps"}[implicit]
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
 			f := serve(t, &Listener{Name: name, Implicit: implicit, Handle: IMAP(s.start(t, false, Backend{Config: trusting(cert)}, cert)), Refusal: IMAPRefusal}, nil)
-			for range 500 {
+			for range crowd {
 				conn, err := net.Dial("tcp", f.at)
 				if err != nil {
 					t.Fatal(err)

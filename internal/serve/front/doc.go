@@ -12,14 +12,17 @@
 //   - STARTTLS is an upgrade in the middle of a clear conversation. Whatever was sent in clear behind the
 //     command must not be taken for something said inside TLS (CVE-2011-0411, CVE-2021-38371):
 //     [Conn.StartTLS] refuses when a byte is waiting, and no buffer survives it.
-//   - A full listener lets the session go that has been silent longest before login; a session that is
-//     logged in is never sent away for a newcomer.
+//   - A full listener lets the session go that has been silent longest before login, and so does a full
+//     [Pool], which all listeners of the process share, since files run out for all at once. Silent is
+//     whoever keeps us waiting, with half a command as well as with none; it ends with a whole command. A
+//     session that is logged in is never sent away for a newcomer.
 //   - When the context of Serve ends, sessions are told goodbye at their next command; those that pass
 //     bytes get [Limits].Drain to finish.
 //   - The back end is outside too: its lines are bounded, timed and cleaned before a client sees them. By
 //     default it is known by its certificate, byte for byte ([DirectTrust]), without any authority.
 //
-// Web pages are served by [ServeHTTPS], with [ServeRedirect] for port 80, under the same limits.
+// Web pages are served by [ServeHTTPS], with [ServeRedirect] for port 80, under the same limits. Who speaks
+// HTTP to a mail port is sent off at the first line: see [IsHTTP].
 //
 // It follows RFC 9051 and RFC 3501 (IMAP), RFC 1939, RFC 2449, RFC 2595 and RFC 5034 (POP3), RFC 8314 (TLS
 // for mail) and RFC 4616 (PLAIN). It does not choose certificates (package keyring does, through the

@@ -13,7 +13,8 @@
 //   - The relay keeps nothing. A message is accepted when the mail server behind has accepted it, never before, and
 //     the client hears the answer of that server; so the relay cannot lose mail.
 //   - It offers clients only what that server offers ([Capabilities]), and connects to it at AUTH or MAIL, not
-//     earlier, so that strangers cannot make us open connections by knocking.
+//     earlier, so that strangers cannot make us open connections by knocking. A session without a login gives way to
+//     newcomers whenever it keeps us waiting, in the middle of a message too; see package front.
 //
 // Normal use: one [Options] per listener, [Options.Probe] once at start, and [SMTP] as the handler of a
 // [front.Listener].

@@ -10,6 +10,7 @@ import (
 	"sort"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapserver"
@@ -209,9 +210,32 @@ func (s *imapSession) Poll(w *imapserver.UpdateWriter, allowExpunge bool) error 
 }
 
 func (s *imapSession) Idle(w *imapserver.UpdateWriter, stop <-chan struct{}) error {
-	if v := s.view.Load(); v != nil {
-		return v.tracker.Idle(w, stop)
+	v := s.view.Load()
+	if v == nil {
+		<-stop
+		return nil
 	}
-	<-stop
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() {
+		select {
+		case <-stop:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	// The tracker tells only of what changes while its own Idle is under way. What came a moment before would
+	// wait for the next change, so it is looked at first, and again every second.
+	for ctx.Err() == nil {
+		if err := v.tracker.Poll(w, true); err != nil {
+			return err
+		}
+		round, end := context.WithTimeout(ctx, time.Second)
+		err := v.tracker.Idle(w, round.Done())
+		end()
+		if err != nil {
+			return err
+		}
+	}
 	return nil
 }

@@ -312,6 +312,44 @@ func TestIdleTellsOfNewMail(t *testing.T) {
 	}
 }
 
+// TestIdleTellsOfMailFromBefore: what came between the last command and IDLE is told too.
+func TestIdleTellsOfMailFromBefore(t *testing.T) {
+	t.Parallel()
+	h := startMailbox(t)
+	exists := make(chan uint32, 10)
+	c := imapclient.New(h.dial(t, IMAP), &imapclient.Options{UnilateralDataHandler: &imapclient.UnilateralDataHandler{
+		Mailbox: func(data *imapclient.UnilateralDataMailbox) {
+			if data.NumMessages != nil {
+				exists <- *data.NumMessages
+			}
+		},
+	}})
+	defer c.Close()
+	if err := c.Login(DefaultAddress, testPassword).Wait(); err != nil {
+		t.Fatal(err)
+	}
+	selectFolder(t, c, "INBOX")
+	h.sendRaw(t, []byte("Subject: new\r\n\r\n"))
+	idle, err := c.Idle()
+	if err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case n := <-exists:
+		if n != 1 {
+			t.Errorf("told of %d messages, want 1", n)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("nothing was told")
+	}
+	if err := idle.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := idle.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestTwoSessionsAgreeOnNumbers(t *testing.T) {
 	t.Parallel()
 	h := startMailbox(t)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"postseal/internal/ground/state"
+	"postseal/internal/ground/x509cert"
 )
 
 // Errors of moving between generations.
@@ -15,6 +16,8 @@ var (
 	ErrNoPrevious = errors.New("there is no previous generation to go back to")
 	// ErrEnded: a generation past its end is not put in force again.
 	ErrEnded = errors.New("it is past its end")
+	// ErrRevoked: a certificate that its authority took back is not put in force.
+	ErrRevoked = errors.New("its authority has revoked it")
 	// ErrPending: a request without its answer cannot serve.
 	ErrPending = errors.New("its authority has not answered yet")
 )
@@ -43,8 +46,8 @@ func (d *Desk) Activate(ctx context.Context, who state.Actor, r ActivateRequest)
 		if g.Members[0].SecretID == "" {
 			return nil, nil, fmt.Errorf("activating generation %d of %s: %w", g.Number, l.Name, ErrNoPrivateKey)
 		}
-		if ended(g, time.Now()) {
-			return nil, nil, fmt.Errorf("activating generation %d of %s: %w", g.Number, l.Name, ErrEnded)
+		if err := v.usable(l, g); err != nil {
+			return nil, nil, fmt.Errorf("activating generation %d of %s: %w", g.Number, l.Name, err)
 		}
 		if err := change.takeOver(v, l, g); err != nil {
 			return nil, nil, err
@@ -73,6 +76,23 @@ func (v *view) waiting(id string) (state.Lineage, state.Generation, error) {
 	return f.lineage, f.generation, err
 }
 
+// usable refuses a generation that clients would refuse whatever they trust: one that has ended, or is revoked.
+func (v *view) usable(l state.Lineage, g state.Generation) error {
+	if ended(g, time.Now()) {
+		return ErrEnded
+	}
+	for _, m := range g.Members {
+		c, err := v.certificate(l, g, m)
+		if err != nil {
+			return err
+		}
+		if c.Status == x509cert.StatusRevoked {
+			return ErrRevoked
+		}
+	}
+	return nil
+}
+
 // takeOver fills in what changes when g comes into force.
 func (c *Change) takeOver(v *view, l state.Lineage, g state.Generation) error {
 	c.moveGenerations(v, l, heldGeneration(l, g))
@@ -98,8 +118,8 @@ func (d *Desk) Rollback(ctx context.Context, who state.Actor, r RollbackRequest)
 		if !ok {
 			return nil, nil, fmt.Errorf("rolling back %s: %w", l.Name, ErrNoPrevious)
 		}
-		if ended(previous, time.Now()) {
-			return nil, nil, fmt.Errorf("rolling back %s to generation %d: %w", l.Name, previous.Number, ErrEnded)
+		if err := v.usable(l, previous); err != nil {
+			return nil, nil, fmt.Errorf("rolling back %s to generation %d: %w", l.Name, previous.Number, err)
 		}
 		change := newChange(v)
 		if err := change.takeOver(v, l, previous); err != nil {

@@ -295,6 +295,9 @@ func (v *view) find(id string) (found, error) {
 		return found{l, g, g.Members[0]}, nil
 	}
 	prefix, err := x509cert.ParseThumbprint(text)
+	if err != nil && slug(text) == text && strings.ContainsAny(text, "ghijklmnopqrstuvwxyz-") {
+		return found{}, &UnknownCertificateError{ID: clip(id)} // it could be the name of a lineage, and of none that there is
+	}
 	if err != nil {
 		return found{}, fmt.Errorf("finding certificate %q: %w", clip(id), err)
 	}

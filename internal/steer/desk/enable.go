@@ -118,7 +118,11 @@ func (c *Change) warn(v *view, bindings []state.Binding) {
 		return
 	}
 	first := c.Certificates[0]
-	if first.Status == x509cert.StatusDateInvalid {
+	switch first.Status {
+	case x509cert.StatusValid, x509cert.StatusUntrusted:
+	case x509cert.StatusRevocationCheckFailure, x509cert.StatusUnknown:
+		c.Warnings = append(c.Warnings, string(first.Status)+": "+first.StatusReason)
+	default:
 		c.Warnings = append(c.Warnings, "clients will refuse it: "+first.StatusReason)
 	}
 	c.warnOf(v, slices.ContainsFunc(first.Names, func(name string) bool { return x509cert.Match(name, v.server.Name) }),

@@ -35,7 +35,7 @@ func TestFind(t *testing.T) {
 		print[:7]:                        is[*x509cert.InvalidThumbprintError],
 		print + "0":                      is[*x509cert.InvalidThumbprintError],
 		c.SHA256:                         is[*x509cert.InvalidThumbprintError],
-		"no-such-lineage":                is[*x509cert.InvalidThumbprintError],
+		"no-such-lineage":                is[*UnknownCertificateError],
 		strings.ToUpper(c.Lineage):       is[*x509cert.InvalidThumbprintError],
 		strings.Repeat("0", 40):          is[*UnknownCertificateError],
 		`mail2.example.com\` + print:     is[*UnknownServerError],

@@ -102,7 +102,7 @@ func TestKillChanges(t *testing.T) {
 	h.make(t, NewRequest{Lineage: "one", Domains: []string{"one.example.com"}})
 	dir := h.dir
 	h.close(t)
-	for round := range 30 {
+	for round := range 24 {
 		p := start(t, "change", dir, "")
 		first := p.line(t) // it has begun
 		timer := time.AfterFunc(rand.N(40*time.Millisecond), func() { p.cmd.Process.Kill() })

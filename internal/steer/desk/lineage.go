@@ -14,7 +14,7 @@ type LineageView struct {
 	Server       string             `json:"server"` // empty for the whole organisation
 	Activation   string             `json:"activation"`
 	KeyAtRenewal string             `json:"keyAtRenewal"`
-	Issuer       string             `json:"issuer"` // "self" until there are authorities
+	Issuer       string             `json:"issuer"` // "self", or the name of the authority
 	Exportable   bool               `json:"exportable"`
 	Roles        []string           `json:"roles"`
 	Services     []listener.Service `json:"services"`
@@ -63,6 +63,11 @@ func (d *Desk) Lineage(ctx context.Context, name string) (*LineageView, error) {
 func (v *view) lineageView(l state.Lineage) (LineageView, error) {
 	view := LineageView{Lineage: l.Name, Name: l.FriendlyName, Activation: l.Activation, KeyAtRenewal: l.KeyAtRenewal, Issuer: "self", Exportable: l.Exportable,
 		Roles: v.roles(l.ID), Services: v.services(l.ID), Bindings: v.bindingViews(l.ID), Generations: []GenerationView{}}
+	if g, ok := l.Current(); ok {
+		if c, err := v.certificate(l, g, g.Members[0]); err == nil && !c.SelfSigned {
+			view.Issuer = c.Issuer
+		}
+	}
 	for _, s := range v.servers {
 		if s.ID == l.ServerID {
 			view.Server = s.Name

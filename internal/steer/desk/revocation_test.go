@@ -128,6 +128,17 @@ func TestRevocationInService(t *testing.T) {
 	dir, site := t.TempDir(), newStand(t) // outside of the bubble: its time is the real one
 	synctest.Test(t, func(t *testing.T) {
 		checker := site.checker(t, dir)
+		// settled waits until the checker knows something newer. What Run does with a real web server is no matter of
+		// the bubble's time, so it is looked at again and again.
+		settled := func(generation uint64) {
+			for range 3600 {
+				if checker.Generation() != generation {
+					return
+				}
+				time.Sleep(time.Second)
+			}
+			t.Fatalf("nothing newer than generation %d within an hour", generation)
+		}
 		h := bubbleHouse(t, dir)
 		h.reopen(t, Options{State: h.db, Sealing: h.sealing, Runtime: h.runtime, Health: h.health, Revocation: checker})
 		ca := newAuthority(t, "Example CA")
@@ -141,13 +152,13 @@ func TestRevocationInService(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		var running sync.WaitGroup
 		running.Go(func() { checker.Run(ctx) })
-		h.settled(t, checker, 0)
+		settled(0)
 		h.wantShop(t, x509cert.StatusValid, "added by hand")
 
 		before := checker.Generation()
 		site.put(ca.list(t, 2, cert))
 		time.Sleep(12 * time.Hour)
-		h.settled(t, checker, before)
+		settled(before)
 		h.wantShop(t, x509cert.StatusRevoked, "keyCompromise")
 		if got := conditionsOf(t, h); !slices.Equal(got, []string{"!certificateRevoked shop", always}) {
 			t.Errorf("revoked: got %q", got)
@@ -157,7 +168,7 @@ func TestRevocationInService(t *testing.T) {
 		before = checker.Generation()
 		site.put(ca.list(t, 3))
 		time.Sleep(12 * time.Hour)
-		h.settled(t, checker, before)
+		settled(before)
 		h.wantShop(t, x509cert.StatusValid, "added by hand")
 
 		site.put(nil)
@@ -187,19 +198,6 @@ func (h *house) reopen(t *testing.T, o Options) {
 		t.Fatal(err)
 	}
 	h.Desk = d
-}
-
-// settled waits until the checker knows something newer than generation. What Run does with a real web server is no
-// matter of the bubble's time, so it is looked at again and again; each look is a second there.
-func (h *house) settled(t *testing.T, c *revocation.Checker, generation uint64) {
-	t.Helper()
-	for range 3600 {
-		if c.Generation() != generation {
-			return
-		}
-		time.Sleep(time.Second)
-	}
-	t.Fatalf("nothing newer than generation %d within an hour", generation)
 }
 
 // TestRevocationKeptWithoutServer: a command finds on disk what the server has fetched.

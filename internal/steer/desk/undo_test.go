@@ -21,7 +21,7 @@ func TestUndoRestores(t *testing.T) {
 	r := rand.New(rand.NewPCG(seed, 0))
 	pick := func(from []string) string { return from[r.IntN(len(from))] }
 	undone := 0
-	for n := range 150 {
+	for n := range 100 {
 		before := h.picture(t)
 		c, what, err := randomAct(t, h, pick, r)
 		if err != nil {
@@ -47,7 +47,7 @@ func TestUndoRestores(t *testing.T) {
 		}
 		undone++
 	}
-	if undone < 40 {
+	if undone < 25 {
 		t.Errorf("only %d acts were undone", undone)
 	}
 	h.wantServed(t)

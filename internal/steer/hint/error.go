@@ -94,6 +94,7 @@ func deskEntries() []entry {
 		is("desk.ErrNotSelfSigned", desk.ErrNotSelfSigned, "ask its authority for the next one: postseal cert request --lineage LINEAGE --name NAME --domain DOMAIN"),
 		is("desk.ErrNoPrevious", desk.ErrNoPrevious, "see the generations there are: postseal lineage show LINEAGE"),
 		is("desk.ErrEnded", desk.ErrEnded, "make a new generation instead: postseal cert renew LINEAGE"),
+		is("desk.ErrRevoked", desk.ErrRevoked, "ask its authority for another, with a new key: postseal cert request --lineage LINEAGE --name NAME --domain DOMAIN"),
 		is("desk.ErrPending", desk.ErrPending, "it can serve when its authority has answered; see: postseal cert list --status PendingRequest"),
 		is("desk.ErrSignInLink", desk.ErrSignInLink, "make a new one on the server: postseal admin link"),
 		is("desk.ErrManagementClosed", desk.ErrManagementClosed, "see why: postseal status; open it with: postseal listener enable management"),
@@ -153,6 +154,7 @@ func systemEntries() []entry {
 	return []entry{
 		is("syscall.ENOSPC", syscall.ENOSPC, "the disk is full; make room, then run the command again: nothing was half done"),
 		is("syscall.EROFS", syscall.EROFS, "the file system is read-only; mount it for writing or use another --data directory"),
+		is("fs.ErrNotExist", fs.ErrNotExist, "look at the name of the file, and at the directory that it is in"),
 		is("fs.ErrPermission", fs.ErrPermission, "run the command as the owner of the data directory, or mend the permissions"),
 	}
 }
