@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -132,11 +133,13 @@ func TestHTTPIsEnded(t *testing.T) {
 // newcomer must not make it send the message a second time.
 func TestMessageThatHasComeIsNotSentAway(t *testing.T) {
 	t.Parallel()
-	decide, deciding := make(chan struct{}), make(chan struct{})
+	decided, deciding := make(chan struct{}), make(chan struct{})
+	decide := sync.OnceFunc(func() { close(decided) })
+	defer decide() // or the back end would never end
 	f := newFake(t, everything, func(command string) reply {
 		if command == "dot" {
 			close(deciding)
-			<-decide
+			<-decided
 		}
 		return reply{}
 	})
@@ -159,6 +162,6 @@ func TestMessageThatHasComeIsNotSentAway(t *testing.T) {
 	newcomer := newClient(t, conn)
 	newcomer.expect("421 4.7.0 too many connections")
 	newcomer.closed()
-	close(decide)
+	decide()
 	c.expect("250 2.6.0")
 }
