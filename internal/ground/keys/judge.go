@@ -82,7 +82,7 @@ func judgeECDSA(k *ecdsa.PrivateKey) string {
 	if err != nil {
 		return "its scalar is out of range"
 	}
-	defer clear(scalar)
+	// The octets are not cleared: crypto/ecdsa may hand out those that it signs with itself.
 	// Go takes the scalar 1, whose public key is printed in every textbook. n minus a small number is no better: its
 	// public key is that of the small number with the other y.
 	s := new(big.Int).SetBytes(scalar)

@@ -1,6 +1,7 @@
 package keys
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdh"
 	"crypto/ecdsa"
@@ -12,6 +13,7 @@ import (
 	"errors"
 	"math/big"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -179,4 +181,29 @@ func TestParseJudges(t *testing.T) {
 	if _, err := ParsePKCS8(der); !errors.Is(err, ErrUnknownKind) {
 		t.Errorf("X25519: got %v, want ErrUnknownKind", err)
 	}
+}
+
+// TestJudgingLeavesTheKeyAlone: what crypto/ecdsa returns as the octets of a key may be its own, so a judge that
+// clears them would destroy the key for whoever uses it at that moment.
+func TestJudgingLeavesTheKeyAlone(t *testing.T) {
+	t.Parallel()
+	p, err := Generate(ECDSAP256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := p.PKCS8()
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for range 50 {
+				if err := Judge(p); err != nil {
+					t.Errorf("judging: %v", err)
+				}
+				if got := p.PKCS8(); !bytes.Equal(got, want) {
+					t.Error("the key has changed")
+				}
+			}
+		})
+	}
+	all.Wait()
 }

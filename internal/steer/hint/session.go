@@ -16,7 +16,7 @@ func sessionEntries() []entry {
 		is("front.ErrLineTooLong", front.ErrLineTooLong, "the client is broken or hostile; the session was closed, nothing is to be done here"),
 		is("front.ErrBareLF", front.ErrBareLF, "the client ends lines without CR; mend the client (with openssl s_client give -crlf)"),
 		is("front.ErrDraining", front.ErrDraining, "the server was stopping; the client comes back by itself"),
-		is("front.ErrEvicted", front.ErrEvicted, "the listener was full and this connection was silent; more room: limits.connections-per-listener, see: postseal help config"),
+		is("front.ErrEvicted", front.ErrEvicted, "the listener or the whole process was full and this connection was silent; more room: limits.connections-per-listener, see: postseal help config, or a higher limit of open files for the service"),
 		as("relay.BackendError", always[*relay.BackendError]("look at the mail server behind, and at its log; clients got a temporary error and try again")),
 	}
 }
