@@ -73,6 +73,7 @@ func (a *app) printRequests(answer *desk.AskAnswer, out *outputFlags, der bool) 
 	a.printWarnings(answer.Warnings)
 	if !a.dryRun && (out.out != "" || !a.json) {
 		if err := out.write(a, data, false); err != nil {
+			fmt.Fprintf(a.err, "postseal: the request was made and waits; print it again: postseal cert export %s --out FILE%s\n", answer.Requests[0].Thumbprint, a.whereFlags())
 			return err
 		}
 	}
@@ -241,6 +242,9 @@ func (a *app) export(ctx context.Context, r desk.ExportRequest, e exporting) err
 			return a.printJSON(map[string]any{"file": e.out.out, "secret": preview.Secret, "what": preview.What})
 		}
 		return nil
+	}
+	for _, other := range preview.Others {
+		fmt.Fprintf(a.err, "postseal: warning: not in the file: %s; export it by its thumbprint\n", other)
 	}
 	r.DryRun, r.Confirm = false, true
 	var got desk.Exported

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/pflag"
 
@@ -24,7 +25,15 @@ func (o *outputFlags) flags(f *pflag.FlagSet) {
 
 // check refuses an existing file before anything is made; write refuses it again.
 func (o *outputFlags) check() error {
-	if o.out == "" || o.out == "-" || o.force {
+	if o.out == "" || o.out == "-" {
+		return nil
+	}
+	if info, err := os.Stat(filepath.Dir(o.out)); err != nil {
+		return fmt.Errorf("writing %s: %w", o.out, err)
+	} else if !info.IsDir() {
+		return fmt.Errorf("writing %s: %s is not a directory", o.out, filepath.Dir(o.out))
+	}
+	if o.force {
 		return nil
 	}
 	if _, err := os.Lstat(o.out); err == nil {

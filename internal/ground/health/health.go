@@ -63,6 +63,8 @@ const (
 	CodeRenewalFailed Code = "renewalFailed"
 	// CodeRenewalWaiting: a lineage that renews by itself is due, and its next generation waits for a person.
 	CodeRenewalWaiting Code = "renewalWaiting"
+	// CodeCertificateUntrusted: a certificate in use, of an authority, that its clients will not trust.
+	CodeCertificateUntrusted Code = "certificateUntrusted"
 	// CodeNameNotCovered: a listener's certificate does not name the server.
 	CodeNameNotCovered Code = "nameNotCovered"
 )
@@ -72,7 +74,7 @@ func Codes() []Code {
 	return []Code{
 		CodeSnapshotRefused, CodeListenerClosed, CodeManagementWithoutCertificate, CodeListenerWithoutCertificate,
 		CodeCertificateExpired, CodeCertificateEnding, CodeAuthCertificateMissing, CodeNoBackend, CodeServerNotRunning,
-		CodeNoRecoveryKey, CodeTrialMailbox, CodeTrialNotServed, CodeRenewalFailed, CodeRenewalWaiting, CodeNameNotCovered,
+		CodeNoRecoveryKey, CodeTrialMailbox, CodeTrialNotServed, CodeRenewalFailed, CodeRenewalWaiting, CodeCertificateUntrusted, CodeNameNotCovered,
 		CodeCertificateRevoked, CodeRevocationUnchecked,
 	}
 }

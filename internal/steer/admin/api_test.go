@@ -181,7 +181,7 @@ func TestJSON(t *testing.T) {
 		{"cert/list", ""}, {"cert/show", `{"id":"auth"}`}, {"cert/show", `{"id":"internal-mail1-example-com"}`}, {"lineage/list", ""}, {"lineage/show", `{"id":"auth"}`},
 		{"listener/list", ""}, {"service/list", ""}, {"status/show", ""}, {"cert/explain", `{"listener":"imaps"}`},
 		{"cert/new", `{"name":"N","key":null,"dryRun":true}`},
-		{"cert/new", `{"name":"N","dryRun":true}`}, {"cert/new", `{"name":"N","kinds":["ed25519"]}`}, {"cert/enable", `{"id":"auth","services":"POP","dryRun":true}`},
+		{"cert/new", `{"name":"N","dryRun":true}`}, {"cert/new", `{"name":"N","kinds":["ed25519"]}`}, {"cert/enable", `{"id":"management-mail1-example-com","services":"POP","dryRun":true}`},
 		{"cert/set-internal", `{"id":"management-mail1-example-com","dryRun":true}`}, {"cert/remove", `{"id":"management-mail1-example-com","dryRun":true}`},
 		{"listener/set", `{"listener":"imap","dryRun":true}`},
 	} {

@@ -38,6 +38,8 @@ func (d *Desk) Enable(ctx context.Context, who state.Actor, r EnableRequest) (*C
 			return nil, nil, fmt.Errorf("enabling %s: %w", f.member.Thumbprint, ErrNotCurrent)
 		case f.member.SecretID == "":
 			return nil, nil, fmt.Errorf("enabling %s: %w", f.member.Thumbprint, ErrNoPrivateKey)
+		case f.lineage.ID == v.org.AuthLineage:
+			return nil, nil, fmt.Errorf("enabling %s: %w", f.lineage.Name, ErrAuthCertificate)
 		}
 		change := newChange(v)
 		bindings, undo, err := change.bind(v, f.lineage, bindRequest{names, r.ByName})
@@ -239,7 +241,7 @@ func (d *Desk) SetInternal(ctx context.Context, who state.Actor, r InternalReque
 		case f.member.SecretID == "":
 			return nil, nil, fmt.Errorf("making %s internal: %w", f.member.Thumbprint, ErrNoPrivateKey)
 		case f.lineage.ID == v.org.AuthLineage:
-			return nil, nil, &ValueError{"certificate", f.lineage.Name, "the auth certificate signs tokens and cannot be the internal certificate too"}
+			return nil, nil, fmt.Errorf("making %s internal: %w", f.lineage.Name, ErrAuthCertificate)
 		case f.lineage.ID == v.server.InternalLineage:
 			change.Warnings = append(change.Warnings, "nothing to change: it is the internal certificate already")
 			return change, nil, nil

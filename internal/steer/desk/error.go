@@ -22,6 +22,8 @@ var (
 	ErrSignInLink = errors.New("the sign-in link was used already, or has expired")
 	// ErrManagementClosed: the pages cannot be reached, so a link to them is of no use.
 	ErrManagementClosed = errors.New("making a sign-in link: the management listener is not open")
+	// ErrAuthCertificate: the auth certificate signs tokens, names no host, and does nothing else.
+	ErrAuthCertificate = errors.New("the auth certificate signs tokens and serves no clients")
 	// ErrConfirmation: the act replaces or destroys and was not confirmed.
 	ErrConfirmation = errors.New("not confirmed, nothing was changed")
 )

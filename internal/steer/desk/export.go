@@ -41,6 +41,8 @@ type Exported struct {
 	Data   []byte `json:"data"`
 	Secret bool   `json:"secret"` // it holds a private key
 	What   string `json:"what"`   // in words
+	// Others are the other members of the generation, which a file for one certificate does not hold.
+	Others []string `json:"others"`
 }
 
 // Export writes a certificate as a file: with its private key when the format holds one, which must be
@@ -61,7 +63,12 @@ func (d *Desk) Export(ctx context.Context, who state.Actor, r ExportRequest) (*E
 	if err != nil {
 		return nil, err
 	}
-	out := &Exported{What: fmt.Sprintf("%q %s", f.lineage.FriendlyName, f.member.Thumbprint)}
+	out := &Exported{What: fmt.Sprintf("%q %s", f.lineage.FriendlyName, f.member.Thumbprint), Others: []string{}}
+	for _, m := range f.generation.Members {
+		if m.Thumbprint != f.member.Thumbprint {
+			out.Others = append(out.Others, fmt.Sprintf("the %s member, %s", m.Algorithm, m.Thumbprint))
+		}
+	}
 	if f.member.Certificate == nil {
 		out.What = "request " + out.What
 		out.Data = f.member.Request

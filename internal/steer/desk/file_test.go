@@ -252,6 +252,7 @@ func TestDistrustCountsAtOnce(t *testing.T) {
 	if got := status(); got != x509cert.StatusValid {
 		t.Fatalf("trusted: got %s", got)
 	}
+	h.enable(t, EnableRequest{ID: "shop", Services: "HTTP"})
 	file := ImportFile{"shop.cer", leaf}
 	for name, r := range map[string]DistrustRequest{
 		"by issuer":      {Issuer: "CN=Test CA"},
@@ -264,6 +265,9 @@ func TestDistrustCountsAtOnce(t *testing.T) {
 		}
 		if got := status(); got != x509cert.StatusUntrusted {
 			t.Errorf("%s: got %s, want Untrusted", name, got)
+		}
+		if got := conditionsOf(t, h); !slices.Contains(got, "!certificateUntrusted shop") {
+			t.Errorf("%s: it serves, and status says %q", name, got)
 		}
 		id := strings.TrimSuffix(strings.TrimPrefix(c.Undo, "postseal trust remove '"), "'")
 		if _, err := h.ForgetTrust(t.Context(), tester(), ForgetRequest{ID: id}); err != nil {

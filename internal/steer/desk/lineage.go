@@ -63,7 +63,11 @@ func (d *Desk) Lineage(ctx context.Context, name string) (*LineageView, error) {
 func (v *view) lineageView(l state.Lineage) (LineageView, error) {
 	view := LineageView{Lineage: l.Name, Name: l.FriendlyName, Activation: l.Activation, KeyAtRenewal: l.KeyAtRenewal, Issuer: "self", Exportable: l.Exportable,
 		Roles: v.roles(l.ID), Services: v.services(l.ID), Bindings: v.bindingViews(l.ID), Generations: []GenerationView{}}
-	if g, ok := l.Current(); ok {
+	g, ok := l.Current()
+	switch {
+	case !ok && l.Origin == state.OriginRequest:
+		view.Issuer = "" // nobody has answered yet
+	case ok:
 		if c, err := v.certificate(l, g, g.Members[0]); err == nil && !c.SelfSigned {
 			view.Issuer = c.Issuer
 		}

@@ -30,7 +30,7 @@ func TestSetInternal(t *testing.T) {
 	if c, err := h.SetInternal(t.Context(), tester(), InternalRequest{ID: "one"}); err != nil || len(c.Warnings) != 1 || c.Undo != "" {
 		t.Errorf("again: got %+v, %v, want nothing to change", c, err)
 	}
-	if _, err := h.SetInternal(t.Context(), tester(), InternalRequest{ID: "auth"}); !is[*ValueError](err) {
+	if _, err := h.SetInternal(t.Context(), tester(), InternalRequest{ID: "auth"}); !errors.Is(err, ErrAuthCertificate) {
 		t.Errorf("the auth certificate: got %v", err)
 	}
 }

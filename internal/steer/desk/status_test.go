@@ -89,16 +89,17 @@ func TestConditionsComeAndGo(t *testing.T) {
 	t.Parallel()
 	nothing := func(*testing.T, *house) {}
 	seen := map[health.Code]bool{
-		health.CodeServerNotRunning:    true, // TestStatusOfANewServer
-		health.CodeNoRecoveryKey:       true, // TestStatusOfANewServer; nothing mends it in this release
-		health.CodeCertificateExpired:  true, // TestEndings
-		health.CodeCertificateEnding:   true, // TestEndings
-		health.CodeSnapshotRefused:     true, // TestAStateThatCannotBeServed
-		health.CodeListenerClosed:      true, // the runtime raises it
-		health.CodeRenewalFailed:       true, // the renewal engine raises it
-		health.CodeRenewalWaiting:      true, // TestARenewalThatWaits
-		health.CodeCertificateRevoked:  true, // TestRevocationInService
-		health.CodeRevocationUnchecked: true, // TestRevocationInService
+		health.CodeServerNotRunning:     true, // TestStatusOfANewServer
+		health.CodeNoRecoveryKey:        true, // TestStatusOfANewServer; nothing mends it in this release
+		health.CodeCertificateExpired:   true, // TestEndings
+		health.CodeCertificateEnding:    true, // TestEndings
+		health.CodeSnapshotRefused:      true, // TestAStateThatCannotBeServed
+		health.CodeListenerClosed:       true, // the runtime raises it
+		health.CodeRenewalFailed:        true, // the renewal engine raises it
+		health.CodeRenewalWaiting:       true, // TestARenewalThatWaits
+		health.CodeCertificateUntrusted: true, // TestDistrustCountsAtOnce
+		health.CodeCertificateRevoked:   true, // TestRevocationInService
+		health.CodeRevocationUnchecked:  true, // TestRevocationInService
 	}
 	cases := []struct {
 		name     string

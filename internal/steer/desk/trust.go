@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -95,13 +96,20 @@ func (d *Desk) AddAnchors(ctx context.Context, who state.Actor, r AnchorRequest)
 	}
 	return d.do(ctx, who, r.Doing, func(v *view) (*Change, func(tx *state.Tx) error, error) {
 		change := newChange(v)
+		fresh := slices.DeleteFunc(slices.Clone(anchors), func(a state.Anchor) bool {
+			return slices.ContainsFunc(v.judge.anchors, func(b state.Anchor) bool { return a.SHA256 == b.SHA256 })
+		})
+		if len(fresh) == 0 {
+			change.Warnings = append(change.Warnings, "nothing to change: it is trusted already")
+			return change, nil, nil
+		}
 		var undo []string
-		for _, a := range anchors {
+		for _, a := range fresh {
 			undo = append(undo, "postseal trust remove "+a.SHA256[:16])
 		}
 		change.Undo = strings.Join(undo, " && ")
 		return change, func(tx *state.Tx) error {
-			for _, a := range anchors {
+			for _, a := range fresh {
 				if err := tx.AddAnchor(a); err != nil {
 					return err
 				}

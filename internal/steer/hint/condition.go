@@ -32,6 +32,9 @@ func conditions() map[health.Code]func(health.Condition) string {
 			return "it is tried again by itself; to try now and see the error: postseal cert renew " + c.Object
 		},
 		health.CodeRenewalWaiting: func(c health.Condition) string { return "put it in force: postseal cert activate " + c.Object },
-		health.CodeNameNotCovered: say("clients that ask for the server by its name will warn; postseal cert new --domain NAME makes one that fits"),
+		health.CodeCertificateUntrusted: func(c health.Condition) string {
+			return "see why: postseal cert show " + c.Object + "; trust its authority with: postseal trust add FILE, or let another take over: postseal cert enable OTHER --services LIST"
+		},
+		health.CodeNameNotCovered: say("clients that ask for the server by its name will warn; make one that fits: postseal cert new --name NAME --domain DOMAIN --services LIST"),
 	}
 }
