@@ -196,6 +196,44 @@ func TestGarbage(t *testing.T) {
 	}
 }
 
+// TestLimitsOfTheFileHold: what postseal.toml says about clients before login is what they meet.
+func TestLimitsOfTheFileHold(t *testing.T) {
+	t.Parallel()
+	config := filepath.Join(t.TempDir(), "postseal.toml")
+	if err := os.WriteFile(config, []byte("[limits]\nline-bytes = 100\ncommands = 2\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := peers.Postseal(t, "--config", config)
+	for name, said := range map[string]string{
+		"a long line":       "CAPA " + strings.Repeat("x", 200) + "\r\n",
+		"too many commands": "CAPA\r\nCAPA\r\nCAPA\r\nCAPA\r\n",
+	} {
+		c, err := net.DialTimeout("tcp", s.Addr("pop3"), dialTimeout)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.SetDeadline(time.Now().Add(dialTimeout))
+		if _, err := c.Write([]byte(said)); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.(*net.TCPConn).CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		var got strings.Builder
+		for buf := make([]byte, 4096); ; {
+			n, err := c.Read(buf)
+			got.Write(buf[:n])
+			if err != nil {
+				break // the end of what it says
+			}
+		}
+		c.Close()
+		if !strings.Contains(got.String(), "-ERR") || strings.Count(got.String(), "STLS") > 2 {
+			t.Errorf("%s: got %q, want an error and the end", name, got.String())
+		}
+	}
+}
+
 // byteByByte writes one byte at a time.
 type byteByByte struct{ net.Conn }
 

@@ -196,6 +196,8 @@ func openRevocation(c config.Revocation, data string, log *slog.Logger) (*revoca
 
 func limits(l config.Limits) front.Limits {
 	return front.Limits{Connections: l.ConnectionsPerListener, PerAddress: l.ConnectionsPerAddress,
+		LineBytes: l.LineBytes, AuthLineBytes: l.AuthLineBytes, LiteralBytes: l.LiteralBytes,
+		Commands: l.Commands, BadCommands: l.BadCommands, Logins: l.Logins,
 		BeforeLogin: time.Duration(l.BeforeLogin), Drain: time.Duration(l.Drain)}
 }
 

@@ -71,6 +71,12 @@ func (r Revocation) check() error {
 type Limits struct {
 	ConnectionsPerListener int      `toml:"connections-per-listener"`
 	ConnectionsPerAddress  int      `toml:"connections-per-address"`
+	LineBytes              int      `toml:"line-bytes"`
+	AuthLineBytes          int      `toml:"auth-line-bytes"`
+	LiteralBytes           int      `toml:"literal-bytes"`
+	Commands               int      `toml:"commands"`
+	BadCommands            int      `toml:"bad-commands"`
+	Logins                 int      `toml:"logins"`
 	BeforeLogin            Duration `toml:"before-login"`
 	Command                Duration `toml:"command"`
 	Drain                  Duration `toml:"drain"`
@@ -104,6 +110,12 @@ func Keys() []Key {
 		{"listen.NAME", "as set up", `"ADDRESS:PORT" of one listener, e.g. imaps = "192.0.2.1:993"`},
 		{"limits.connections-per-listener", "40 % of the open files allowed", "connections that one listener holds"},
 		{"limits.connections-per-address", "256", "connections that one client address (IPv6: /64) may hold on a listener"},
+		{"limits.line-bytes", "8192", "one command line before login"},
+		{"limits.auth-line-bytes", "12288", "one line of an AUTH exchange"},
+		{"limits.literal-bytes", "4096", "one IMAP literal before login"},
+		{"limits.commands", "50", "commands before login"},
+		{"limits.bad-commands", "10", "commands that nobody understood, before login"},
+		{"limits.logins", "3", "refused logins until the connection is closed"},
 		{"limits.before-login", "1m", "IMAP and POP3: all the time before login; SMTP: until EHLO and STARTTLS are done"},
 		{"limits.command", "5m", "SMTP: the time for one command"},
 		{"limits.drain", "30s", "how long sessions may go on after SIGTERM"},
@@ -177,6 +189,12 @@ func (l Limits) check() error {
 	for name, n := range map[string]int64{
 		"connections-per-listener": int64(l.ConnectionsPerListener),
 		"connections-per-address":  int64(l.ConnectionsPerAddress),
+		"line-bytes":               int64(l.LineBytes),
+		"auth-line-bytes":          int64(l.AuthLineBytes),
+		"literal-bytes":            int64(l.LiteralBytes),
+		"commands":                 int64(l.Commands),
+		"bad-commands":             int64(l.BadCommands),
+		"logins":                   int64(l.Logins),
 		"message-bytes":            l.MessageBytes,
 	} {
 		if n < 0 {
