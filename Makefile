@@ -43,6 +43,8 @@ deps:
 	need() { command -v "$$1" >/dev/null 2>&1 || missing="$$missing $$2"; }; \
 	have() { [ -s "$$1" ] || missing="$$missing $$2"; }; \
 	need openssl openssl; need curl curl; need swaks swaks; need python3 python3; need chromium chromium; \
+	need postfix postfix; have /usr/lib/dovecot/imap-login dovecot-imapd; have /usr/lib/dovecot/pop3-login dovecot-pop3d; have /usr/lib/dovecot/managesieve-login dovecot-managesieved; need nginx nginx-light; need testssl testssl.sh; need age age; need certtool gnutls-bin; \
+	need node nodejs; need npm npm; \
 	need gcc gcc; need keytool default-jre-headless; need certutil libnss3-tools; have /usr/include/stdlib.h libc6-dev; have /etc/ssl/certs/ca-certificates.crt ca-certificates; \
 	dpkg-query -W python3-cryptography-vectors >/dev/null 2>&1 || missing="$$missing python3-cryptography-vectors"; \
 	need fc-list fontconfig; fc-list 2>/dev/null | grep -q 'Noto.*CJK' || missing="$$missing fonts-noto-cjk"; \
@@ -54,6 +56,7 @@ deps:
 	else \
 		echo "the tests need programs that are not installed; run as root: apt-get update && $$install" >&2; exit 1; \
 	fi
+	@cd internal/peers/node && cmp -s package-lock.json node_modules/.installed || { npm ci --no-audit --no-fund && cp package-lock.json node_modules/.installed; }
 
 lint:
 	@files=$$(gofmt -l .) || exit 1; \

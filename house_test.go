@@ -107,7 +107,7 @@ func load(root string) (*house, error) {
 		}
 		rel = filepath.ToSlash(rel)
 		if d.IsDir() {
-			if slices.Contains([]string{".git", "bin", "run", "artifacts"}, rel) {
+			if slices.Contains([]string{".git", "bin", "run", "artifacts"}, rel) || d.Name() == "node_modules" {
 				return fs.SkipDir
 			}
 			return nil
