@@ -24,6 +24,7 @@ import (
 	"postseal/internal/serve/trial"
 	"postseal/internal/steer/admin"
 	"postseal/internal/steer/desk"
+	"postseal/internal/steer/pages"
 )
 
 // trialDomain is the accepted domain of every trial organisation (RFC 2606 section 2 keeps it free).
@@ -220,8 +221,8 @@ func (r *running) run(ctx context.Context, s serving) error {
 	}
 	p := r.ports
 	p.ctx, p.host, p.ring = ctx, status.Server, r.desk.Ring()
-	p.pages = admin.Pages(r.desk, r.log)
-	p.site = admin.Site(status.Server)
+	p.pages = pages.Admin(r.desk, r.log)
+	p.site = pages.Site(status.Server)
 	// The mailbox outlives the listeners before it: their sessions are let to their end first.
 	mailboxes, closeMailbox := context.WithCancel(context.WithoutCancel(ctx))
 	defer closeMailbox()

@@ -1,4 +1,4 @@
-// Package admin is the management API, its client, and the pages.
+// Package admin is the management API and its client.
 //
 // The API is JSON over HTTP: POST /api/v1/NOUN/VERB with a request object, answered with one JSON
 // document, or with a [Problem]. It is served on a Unix socket in the data directory, to root and the
@@ -6,8 +6,8 @@
 // line opens the state itself and calls the same handler without a socket ([Local]), so that a command
 // does the same either way.
 //
-// The pages are served over HTTPS on the management listener. One signs in with a link that works once;
-// there is no password. Both end in package desk.
+// Package pages calls it the same way, with the name of whoever is signed in, so that a page can do nothing
+// that a command cannot. All of it ends in package desk.
 package admin
 
 import (

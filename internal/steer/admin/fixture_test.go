@@ -1,14 +1,11 @@
 package admin
 
 import (
-	"context"
 	"log/slog"
 	"net/netip"
 	"path/filepath"
 	"testing"
 
-	"postseal/internal/ground/health"
-	"postseal/internal/ground/listener"
 	"postseal/internal/ground/state"
 	"postseal/internal/steer/desk"
 )
@@ -16,39 +13,14 @@ import (
 // tester is who acts in tests.
 func tester() state.Actor { return state.Actor{Who: "tester", From: "test"} }
 
-// running is a server whose listeners are all open, but for those in closed, and have a session each.
-type running struct {
-	desk.Stopped
-	closed map[string]bool
-	trial  bool
-}
+// running is a server that runs and has opened nothing.
+type running struct{ desk.Stopped }
 
 func (running) Running() bool                        { return true }
-func (r running) Trial() bool                        { return r.trial }
 func (running) CanOpen(string, netip.AddrPort) error { return nil }
 
-func (r running) Sessions(name string) (int64, bool) {
-	if r.closed[name] {
-		return 0, false
-	}
-	return int64(len(name)), true
-}
-
-func (running) Backend(name string) string {
-	switch k, _ := listener.ByName(name); {
-	case name == listener.HTTP:
-		return "redirect to https"
-	case k.Protocol == "http":
-		return "own pages"
-	}
-	return "trial mailbox"
-}
-
 // organisation is a desk over a new organisation.
-type organisation struct {
-	*desk.Desk
-	health *health.Set
-}
+type organisation struct{ *desk.Desk }
 
 // newOrganisation sets up mail1.example.com as a trial, running. It costs an RSA key or two, so tests that only look
 // share one.
@@ -69,29 +41,18 @@ func newOrganisation(t *testing.T, runtime running) organisation {
 	if err := desk.Setup(t.Context(), db, o, tester()); err != nil {
 		t.Fatal(err)
 	}
-	set := new(health.Set)
-	d, err := desk.Open(t.Context(), desk.Options{State: db, Sealing: o.Sealing, Runtime: runtime, Health: set, Log: testLog(t)})
+	d, err := desk.Open(t.Context(), desk.Options{State: db, Sealing: o.Sealing, Runtime: runtime, Log: testLog(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := d.Settle(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	return organisation{d, set}
+	return organisation{d}
 }
 
 // testLog logs into the test.
 func testLog(t *testing.T) *slog.Logger { return slog.New(slog.NewTextHandler(t.Output(), nil)) }
-
-// link makes a sign-in link's token.
-func (o organisation) link(t *testing.T) string {
-	t.Helper()
-	link, err := o.NewLink(context.WithoutCancel(t.Context()), tester())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return link.Token
-}
 
 // makeCertificate makes a certificate of days and lets it take over services.
 func (o organisation) makeCertificate(t *testing.T, name string, days int, services string) {

@@ -1,4 +1,4 @@
-package admin
+package pages
 
 import (
 	"net/http"
@@ -13,7 +13,7 @@ import (
 func TestHeadersOnEveryAnswer(t *testing.T) {
 	t.Parallel()
 	o := newOrganisation(t, running{trial: true})
-	h := Pages(o.Desk, testLog(t))
+	h := Admin(o.Desk, testLog(t))
 	all := visits(signIn(t, o, h), o.link(t))
 	all["redirect"] = request{target: "/?lang=ko"}
 	all["health"] = request{target: "/healthz"}
@@ -52,7 +52,7 @@ func TestHeadersOnEveryAnswer(t *testing.T) {
 func TestAnswers(t *testing.T) {
 	t.Parallel()
 	o := newOrganisation(t, running{trial: true})
-	h := Pages(o.Desk, testLog(t))
+	h := Admin(o.Desk, testLog(t))
 	session := signIn(t, o, h)
 	style := newPrinter(nil).addresses["style.css"]
 	for _, c := range []struct {
@@ -108,7 +108,7 @@ func TestHealth(t *testing.T) {
 	if s, err := o.Status(t.Context()); err != nil || s.State != desk.StateAttention {
 		t.Fatalf("got %v, %v, want a server that needs attention", s, err)
 	}
-	for name, h := range map[string]http.Handler{"pages": Pages(o.Desk, nil), "site": Site("mail1.example.com")} {
+	for name, h := range map[string]http.Handler{"pages": Admin(o.Desk, nil), "site": Site("mail1.example.com")} {
 		answer := ask(t, h, request{target: "/healthz"})
 		if body := read(t, answer); answer.StatusCode != http.StatusOK || body != "ok\n" || answer.Header.Get("Content-Type") != "text/plain; charset=utf-8" {
 			t.Errorf("%s: got %s, %q, %v", name, answer.Status, body, answer.Header)
@@ -120,7 +120,7 @@ func TestSwitchingTheLanguage(t *testing.T) {
 	t.Parallel()
 	link := strings.Repeat("A", tokenLength)
 	site := Site("mail1.example.com")
-	h := Pages(nil, nil) // strangers are answered without the state
+	h := Admin(nil, nil) // strangers are answered without the state
 	for _, c := range []struct {
 		handler          http.Handler
 		target, location string

@@ -1,4 +1,4 @@
-package admin
+package pages
 
 import (
 	"bytes"
@@ -106,7 +106,7 @@ func wantNoSecrets(t *testing.T, text string) {
 func TestPages(t *testing.T) {
 	t.Parallel()
 	o := newOrganisation(t, running{trial: true})
-	h := Pages(o.Desk, testLog(t))
+	h := Admin(o.Desk, testLog(t))
 	session := signIn(t, o, h)
 
 	t.Run("a link works once, and not by being opened", func(t *testing.T) {
@@ -231,7 +231,7 @@ func TestPages(t *testing.T) {
 
 	t.Run("a page that fails says nothing of the reason", func(t *testing.T) {
 		var log bytes.Buffer
-		p := &pages{printer: newPrinter(slog.New(slog.NewTextHandler(&log, nil))), desk: o.Desk}
+		p := &center{printer: newPrinter(slog.New(slog.NewTextHandler(&log, nil))), desk: o.Desk}
 		w := httptest.NewRecorder()
 		p.broken(w, httptest.NewRequest(http.MethodGet, "/", nil), "reading the status", errors.New("database disk image is malformed"))
 		if w.Code != http.StatusInternalServerError || strings.Contains(w.Body.String(), "malformed") || !strings.Contains(log.String(), "malformed") {
@@ -245,7 +245,7 @@ func TestExpiry(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		o := newOrganisation(t, running{trial: true})
-		h := Pages(o.Desk, testLog(t))
+		h := Admin(o.Desk, testLog(t))
 		early, late := o.link(t), o.link(t)
 		time.Sleep(desk.LinkLife - time.Second)
 		answer := ask(t, h, request{method: http.MethodPost, target: "/sign-in", token: early})
@@ -329,7 +329,7 @@ func TestStatusOfATroubledServer(t *testing.T) {
 func TestSessionBelongsToWhoMadeTheLink(t *testing.T) {
 	t.Parallel()
 	o := newOrganisation(t, running{trial: true})
-	h := Pages(o.Desk, testLog(t))
+	h := Admin(o.Desk, testLog(t))
 	who, err := o.Session(t.Context(), signIn(t, o, h))
 	if err != nil || who != tester().Who {
 		t.Errorf("got %q, %v, want %q", who, err, tester().Who)

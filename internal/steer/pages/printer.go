@@ -1,4 +1,4 @@
-package admin
+package pages
 
 import (
 	"bytes"
@@ -53,12 +53,12 @@ func newPrinter(log *slog.Logger) *printer {
 	p.templates = template.Must(template.ParseFS(files, "templates/*.html"))
 	entries, err := fs.ReadDir(files, "static")
 	if err != nil {
-		panic("admin: internal error: " + err.Error())
+		panic("pages: internal error: " + err.Error())
 	}
 	for _, e := range entries {
 		content, err := fs.ReadFile(files, "static/"+e.Name())
 		if err != nil {
-			panic("admin: internal error: " + err.Error())
+			panic("pages: internal error: " + err.Error())
 		}
 		contentType := map[string]string{".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}[path.Ext(e.Name())]
 		sum := sha256.Sum256(content)

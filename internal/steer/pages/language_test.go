@@ -1,4 +1,4 @@
-package admin
+package pages
 
 import (
 	"net/http"

@@ -1,4 +1,4 @@
-package admin
+package pages
 
 // english is the wording of the pages. Health conditions and their hints are English already; only what
 // the pages themselves say stands here. The same keys stand in korean.go; a test compares them.

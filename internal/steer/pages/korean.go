@@ -1,4 +1,4 @@
-package admin
+package pages
 
 import "postseal/internal/ground/health"
 

@@ -1,4 +1,10 @@
-package admin
+// Package pages is the admin center: what an administrator sees of Postseal in a browser, and the page that
+// https answers strangers with.
+//
+// The admin center is served over HTTPS on the management listener. One signs in with a link that works once;
+// there is no password. Pages are made whole on the server, in English and Korean, and work without a script.
+// What they change goes through package admin, act by act, like the command line.
+package pages
 
 import (
 	"errors"
@@ -21,10 +27,10 @@ const sessionCookie = "__Host-postseal"
 // for in the state, so that strangers cannot keep its one writer busy with rubbish.
 const tokenLength = 43
 
-// Pages returns the management pages, for the management listener. d answers them; what goes wrong is
+// Admin returns the management pages, for the management listener. d answers them; what goes wrong is
 // said in log.
-func Pages(d *desk.Desk, log *slog.Logger) http.Handler {
-	p := &pages{printer: newPrinter(log), desk: d}
+func Admin(d *desk.Desk, log *slog.Logger) http.Handler {
+	p := &center{printer: newPrinter(log), desk: d}
 	return p.handler(routes{
 		"/":         {http.MethodGet: p.overview},
 		"/sign-in":  {http.MethodGet: p.askToSignIn, http.MethodPost: p.signIn},
@@ -33,8 +39,8 @@ func Pages(d *desk.Desk, log *slog.Logger) http.Handler {
 	})
 }
 
-// pages are the management pages of one server.
-type pages struct {
+// center is the admin center of one server.
+type center struct {
 	*printer
 	desk *desk.Desk
 }
@@ -46,7 +52,7 @@ type pages struct {
 // purpose. The session cookie is SameSite=Strict, which browsers hold back on a navigation that another
 // site or program began, redirects included; a sign-in that followed the link itself would be forgotten
 // by the redirect to the overview. The form is sent by our own page, and so is what follows it.
-func (p *pages) askToSignIn(w http.ResponseWriter, r *http.Request) {
+func (p *center) askToSignIn(w http.ResponseWriter, r *http.Request) {
 	token := r.URL.Query().Get("token")
 	switch {
 	case token == "":
@@ -59,7 +65,7 @@ func (p *pages) askToSignIn(w http.ResponseWriter, r *http.Request) {
 }
 
 // signIn uses a link up and gives its bearer a session.
-func (p *pages) signIn(w http.ResponseWriter, r *http.Request) {
+func (p *center) signIn(w http.ResponseWriter, r *http.Request) {
 	if !p.readForm(w, r) {
 		return
 	}
@@ -84,7 +90,7 @@ func (p *pages) signIn(w http.ResponseWriter, r *http.Request) {
 }
 
 // signOut ends the session.
-func (p *pages) signOut(w http.ResponseWriter, r *http.Request) {
+func (p *center) signOut(w http.ResponseWriter, r *http.Request) {
 	if token, who, ok := p.session(w, r); ok {
 		if who != "" {
 			if err := p.desk.SignOut(r.Context(), token, state.Actor{Who: who, From: from(r)}); err != nil {
@@ -98,7 +104,7 @@ func (p *pages) signOut(w http.ResponseWriter, r *http.Request) {
 }
 
 // overview shows everything to whoever is signed in.
-func (p *pages) overview(w http.ResponseWriter, r *http.Request) {
+func (p *center) overview(w http.ResponseWriter, r *http.Request) {
 	_, who, ok := p.session(w, r)
 	if !ok {
 		return
@@ -127,7 +133,7 @@ func (p *pages) overview(w http.ResponseWriter, r *http.Request) {
 
 // session returns the session of a request: its token, and whose it is, empty for a stranger's. ok is
 // false when the state could not tell; the request is answered then.
-func (p *pages) session(w http.ResponseWriter, r *http.Request) (token, who string, ok bool) {
+func (p *center) session(w http.ResponseWriter, r *http.Request) (token, who string, ok bool) {
 	c, err := r.Cookie(sessionCookie)
 	if err != nil || len(c.Value) != tokenLength {
 		return "", "", true
@@ -144,7 +150,7 @@ func (p *pages) session(w http.ResponseWriter, r *http.Request) (token, who stri
 }
 
 // readForm reads the body of a form; ok is false when it could not, and the request is answered then.
-func (p *pages) readForm(w http.ResponseWriter, r *http.Request) (ok bool) {
+func (p *center) readForm(w http.ResponseWriter, r *http.Request) (ok bool) {
 	err := r.ParseForm()
 	if _, large := errors.AsType[*http.MaxBytesError](err); large {
 		p.fail(w, r, http.StatusRequestEntityTooLarge, "large")
@@ -159,7 +165,7 @@ func (p *pages) readForm(w http.ResponseWriter, r *http.Request) (ok bool) {
 
 // refuseLink says that a link is not good, in the same words for one that was used, one that has expired
 // and one that never was.
-func (p *pages) refuseLink(w http.ResponseWriter, r *http.Request) {
+func (p *center) refuseLink(w http.ResponseWriter, r *http.Request) {
 	words := languageOf(r, p.languages)
 	advice := hint.For(desk.ErrSignInLink).Text
 	text := append([]piece{{Text: words.say("problem.link") + " "}}, translated(advice, words.phrases[advice])...)
@@ -168,7 +174,7 @@ func (p *pages) refuseLink(w http.ResponseWriter, r *http.Request) {
 }
 
 // broken answers a request that we could not serve, and logs why.
-func (p *pages) broken(w http.ResponseWriter, r *http.Request, doing string, err error) {
+func (p *center) broken(w http.ResponseWriter, r *http.Request, doing string, err error) {
 	if r.Context().Err() != nil {
 		return // the reader is gone, which is why
 	}

@@ -1,4 +1,4 @@
-package admin
+package pages
 
 import (
 	"maps"
@@ -34,7 +34,7 @@ func TestMarkup(t *testing.T) {
 	t.Parallel()
 	o := newOrganisation(t, running{trial: true, closed: map[string]bool{"imaps": true}})
 	o.makeCertificate(t, `<b onclick="x">"&`, 12, "IMAP") // names are text, whatever is in them
-	h := Pages(o.Desk, testLog(t))
+	h := Admin(o.Desk, testLog(t))
 	session := signIn(t, o, h)
 	for _, language := range []string{"en", "ko"} {
 		shown := visits(session, o.link(t))
