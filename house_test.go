@@ -112,6 +112,9 @@ func load(root string) (*house, error) {
 			}
 			return nil
 		}
+		if rel == ".git" { // of a work tree: a file that says where the repository is
+			return nil
+		}
 		if !d.Type().IsRegular() || slices.Contains([]string{".png", ".jpg", ".p12", ".der"}, filepath.Ext(rel)) {
 			return nil
 		}
