@@ -13,7 +13,9 @@
 //
 // What people type goes through [ParseDomain] (a domain), [ParseHost] (a host, which may be a short name),
 // [ParsePattern] (a domain or a wildcard) or [ParseSAN] (whatever may stand in a certificate). What a client asks for is
-// compared with what a certificate holds by [Match]. [ParseCertificate] reads DER, [Inspect] tells what it says, and
+// compared with what a certificate holds by [Names] (a certificate), [Covers] (a list of names) or [Match] (one name):
+// this is the one rule set for selection, checks and planning. [NameSet] says what a choice of names costs.
+// [ParseCertificate] reads DER, [Inspect] tells what it says, and
 // [ParseSubject] and [SubjectText] turn the text of a distinguished name into a name and back (RFC 4514).
 // [ParseThumbprint] takes thumbprints as people paste them.
 //

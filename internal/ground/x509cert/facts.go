@@ -143,9 +143,8 @@ func namesOf(cert *x509.Certificate) []string {
 	if extended {
 		return names
 	}
-	// RFC 6125 section 6.4.4: the common name is looked at only if there is no such extension. One such as
-	// "Postseal Server Auth Certificate" is the name of a thing, not of a host.
-	if name, err := ParseSAN(cert.Subject.CommonName); err == nil {
+	// RFC 6125 section 6.4.4: the common name is looked at only if there is no such extension.
+	if name := commonNameOf(cert); name != "" {
 		names = append(names, name)
 	}
 	return names

@@ -3,6 +3,8 @@ package x509cert
 import (
 	"net/netip"
 	"strings"
+
+	"golang.org/x/net/publicsuffix"
 )
 
 // Match reports whether pattern, a DNS name of a certificate, covers host, the name that a client asks for. Both are in
@@ -11,7 +13,9 @@ import (
 // client connect by a DNS name only to a DNS name.
 //
 // A wildcard is the whole left-most label and stands for one label (RFC 9525 section 6.3); patterns such as
-// mail*.example.com match nothing. Below it must be two labels or more, so that nobody's certificate covers all of com.
+// mail*.example.com match nothing. It covers no public suffix: nobody's certificate speaks for all of com or co.uk,
+// whoever has signed it. That is meant of the suffixes of registries only. Those of companies (github.io) are a matter
+// between the company and its authority; we make none for them ([ParsePattern]), and take theirs.
 func Match(pattern, host string) bool {
 	pattern, host = lowerASCII(pattern), strings.TrimSuffix(lowerASCII(host), ".")
 	rest, wildcard := strings.CutPrefix(pattern, "*.")
@@ -22,7 +26,18 @@ func Match(pattern, host string) bool {
 		return pattern == host
 	}
 	_, parent, dotted := strings.Cut(host, ".")
-	return dotted && parent == rest && strings.Contains(rest, ".")
+	return dotted && parent == rest && strings.Contains(rest, ".") && !registrySuffix(rest)
+}
+
+// registrySuffix reports whether what is directly under name is given out by a registry. Rules such as *.ck make every
+// child of ck a suffix, though ck need not be one.
+func registrySuffix(name string) bool {
+	for _, candidate := range []string{name, "any-label." + name} {
+		if suffix, registry := publicsuffix.PublicSuffix(candidate); registry && suffix == candidate {
+			return true
+		}
+	}
+	return false
 }
 
 // isName is looser than [ParseHost]: certificates of others have names with underscores, and they shall match

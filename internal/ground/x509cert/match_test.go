@@ -21,7 +21,11 @@ func TestMatch(t *testing.T) {
 		{"*.example.com", "mail.example.com", true},
 		{"*.example.com", "xn--vv4b11d.example.com", true},
 		{"*.EXAMPLE.com", "mail.example.COM.", true},
-		{"*.co.uk", "example.co.uk", true}, // the public suffix list is for issuing; a foreign certificate's CA has judged
+		{"*.github.io", "example.github.io", true}, // a company's suffix, which is the company's business
+
+		{"*.co.uk", "example.co.uk", false},
+		{"*.co.kr", "example.co.kr", false},
+		{"*.kawasaki.jp", "any.kawasaki.jp", false}, // the list has *.kawasaki.jp
 
 		{"mail.example.com", "example.com", false},
 		{"*.example.com", "example.com", false},

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"postseal/internal/ground/x509cert"
 )
 
 // soonDays is how many days before its end Explain begins to speak of it.
@@ -171,10 +173,14 @@ func (ch choice) memberWhy(p *port) string {
 // warnings say what a client may object to in the member served.
 func (ch choice) warnings(now time.Time) []string {
 	var warnings []string
+	names := x509cert.NamesOf(ch.member.leaf)
 	switch {
 	case ch.name.odd:
 		warnings = append(warnings, "the client names something that cannot be a host name")
-	case ch.name.host != "" && ch.member.leaf.VerifyHostname(ch.name.host) != nil:
+	case ch.name.host == "" || names.Verify(ch.name.host):
+	case names.Answer(ch.name.host):
+		warnings = append(warnings, fmt.Sprintf("%q is only the common name of the certificate served, and clients look at subjectAltName alone", ch.name.host))
+	default:
 		warnings = append(warnings, fmt.Sprintf("%q is not a name of the certificate served, so a client that looks at names will refuse it", ch.name.host))
 	}
 	if remark := ch.member.remark(now); remark != "" {

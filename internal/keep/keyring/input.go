@@ -71,8 +71,8 @@ type Lineage struct {
 	Name         string
 	FriendlyName string // what people call it; may be empty
 	Generation   int
-	// Names are the DNS names that this generation answers (A-labels, "*." for one label). Nil means those of the
-	// first member's leaf.
+	// Names are the DNS names that this generation answers (A-labels, "*." for one label). Nil means those that the
+	// first member's leaf answers, see [x509cert.Names.Hosts].
 	Names []string
 	// Members are one certificate per key algorithm, usually an ECDSA and an RSA one.
 	Members []Member

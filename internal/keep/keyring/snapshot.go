@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"postseal/internal/ground/x509cert"
 )
 
 // snapshot is everything that is in force at one moment. It is built whole and never changed after.
@@ -138,7 +140,7 @@ func (b *builder) generation(lineage string) (*generation, error) {
 	}
 	names := l.Names
 	if names == nil {
-		names = gen.members[0].leaf.DNSNames
+		names = x509cert.NamesOf(gen.members[0].leaf).Hosts()
 	}
 	for _, name := range names {
 		gen.names = append(gen.names, tidy(name))

@@ -2,8 +2,6 @@ package trust
 
 import (
 	"crypto/x509"
-	"net"
-	"net/netip"
 	"slices"
 	"strings"
 
@@ -58,7 +56,7 @@ func CheckName(cert *x509.Certificate, wanted string) string {
 	for _, ip := range cert.IPAddresses {
 		names = append(names, ip.String())
 	}
-	if matches(cert, wanted) {
+	if x509cert.NamesOf(cert).Verify(wanted) {
 		return ""
 	}
 	if len(names) == 0 && extension(cert, extSubjectAltName) == nil && cert.Subject.CommonName != "" {
@@ -72,22 +70,4 @@ func CheckName(cert *x509.Certificate, wanted string) string {
 		names = append(names[:few:few], "…")
 	}
 	return "the certificate is not for " + quote(wanted) + ", only for " + clip(strings.Join(names, ", "))
-}
-
-func matches(cert *x509.Certificate, wanted string) bool {
-	if strings.Contains(wanted, "@") {
-		return slices.ContainsFunc(cert.EmailAddresses, func(have string) bool { return sameMailbox(have, wanted) })
-	}
-	if ip, err := netip.ParseAddr(strings.Trim(wanted, "[]")); err == nil {
-		want := net.IP(ip.Unmap().AsSlice())
-		return ip.Zone() == "" && slices.ContainsFunc(cert.IPAddresses, want.Equal)
-	}
-	host, err := x509cert.ParseHost(strings.TrimSuffix(wanted, "."))
-	return err == nil && slices.ContainsFunc(cert.DNSNames, func(have string) bool { return x509cert.Match(have, string(host)) })
-}
-
-// sameMailbox: RFC 5280 section 7.5, the local part as it is written, the host without regard to case.
-func sameMailbox(a, b string) bool {
-	i, j := strings.LastIndexByte(a, '@'), strings.LastIndexByte(b, '@')
-	return i > 0 && j > 0 && a[:i] == b[:j] && strings.EqualFold(a[i:], b[j:])
 }

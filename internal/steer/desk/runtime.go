@@ -220,7 +220,7 @@ func (d *Desk) inForce(tx *state.Tx, l state.Lineage) (keyring.Lineage, error) {
 		if err != nil {
 			return out, fmt.Errorf("reading the certificate of %s (%s): %w", l.Name, m.Thumbprint, err)
 		}
-		out.Names = x509cert.Inspect(leaf).Names
+		out.Names = x509cert.NamesOf(leaf).Hosts()
 		out.Members = append(out.Members, keyring.Member{Chain: chain, Signer: signer})
 	}
 	return out, nil
