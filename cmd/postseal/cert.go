@@ -85,7 +85,7 @@ func (a *app) printExchange(list []desk.Certificate) error {
 
 // printCertificates prints one row per generation.
 func (a *app) printCertificates(list []desk.Certificate) error {
-	t := a.table("NAME", "LINEAGE", "GEN", "STATE", "SERVICES", "ENDS", "STATUS", "KEYS", "THUMBPRINTS")
+	t := a.table("NAME", "LINEAGE", "GEN", "STATE", "SERVICES", "ENDS", "STATUS", "KEYS", "THUMBPRINTS", "REASON")
 	for group := range generations(list) {
 		first := group[0]
 		var services, kinds, thumbs []string
@@ -96,9 +96,20 @@ func (a *app) printCertificates(list []desk.Certificate) error {
 			kinds, thumbs = append(kinds, c.KeyType), append(thumbs, c.Thumbprint[:12])
 		}
 		t.row(first.Name, first.Lineage, fmt.Sprint(first.Generation), first.State, strings.Join(services, ","),
-			ends(first), string(first.Status), strings.Join(kinds, "+"), strings.Join(thumbs, " "))
+			ends(first), string(first.Status), strings.Join(kinds, "+"), strings.Join(thumbs, " "), reason(first))
 	}
 	return t.end()
+}
+
+// reason is why a certificate is not simply good: what its clients object to, else the reason of its status.
+func reason(c desk.Certificate) string {
+	switch {
+	case len(c.Objections) > 0:
+		return strings.Join(c.Objections, "; ")
+	case c.Status != x509cert.StatusValid:
+		return c.StatusReason
+	}
+	return ""
 }
 
 // ends says when a certificate ends; nothing for a request.
@@ -181,12 +192,18 @@ func (a *app) printDetail(d *desk.CertificateDetail) error {
 		{"valid from", since(d.Certificate)}, {"until", ends(d.Certificate)}, {"key", d.KeyType}, {"usages", strings.Join(usages, ", ")},
 		{"status", fmt.Sprintf("%s: %s", d.Status, d.StatusReason)}, {"root", string(d.RootType)}, {"self-signed", yes[d.SelfSigned]},
 		{"private key", yes[d.HasPrivateKey]}, {"exportable", yes[d.Exportable]}, {"services", strings.Join(services, ", ")}, {"roles", strings.Join(d.Roles, ", ")},
-		{"server", d.Server}, {"serves", strings.Join(bindings, "; ")},
+		{"server", d.Server}, {"serves", strings.Join(bindings, "; ")}, {"clients object", strings.Join(d.Objections, "; ")},
 	} {
 		t.row(row[0], row[1])
 	}
 	if err := t.end(); err != nil {
 		return err
+	}
+	if len(d.Notes) > 0 {
+		fmt.Fprintln(a.out, "\nWhat to know about its names")
+		for _, line := range d.Notes {
+			fmt.Fprintf(a.out, "  - %s\n", line)
+		}
 	}
 	if len(d.Thief) > 0 {
 		fmt.Fprintln(a.out, "\nSomebody with a copy of this private key could")

@@ -70,6 +70,7 @@ func (a *app) printRequests(answer *desk.AskAnswer, out *outputFlags, der bool) 
 			data = append(data, r.PEM...)
 		}
 	}
+	a.printNotes(answer.Notes)
 	a.printWarnings(answer.Warnings)
 	if !a.dryRun && (out.out != "" || !a.json) {
 		if err := out.write(a, data, false); err != nil {

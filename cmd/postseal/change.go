@@ -80,6 +80,7 @@ func (a *app) whereFlags() string {
 // ask shows what would change and asks on a terminal; elsewhere it refuses.
 func (a *app) ask(preview *desk.Change) error {
 	writeMoves(a.err, preview)
+	a.printNotes(preview.Notes)
 	a.printWarnings(preview.Warnings)
 	in, ok := a.in.(*os.File)
 	if !ok || !term.IsTerminal(int(in.Fd())) {
@@ -104,7 +105,15 @@ func (a *app) printWarnings(warnings []string) {
 	}
 }
 
+// printNotes prints what to know about a change in which nothing is wrong.
+func (a *app) printNotes(notes []string) {
+	for _, n := range notes {
+		fmt.Fprintf(a.err, "postseal: note: %s\n", n)
+	}
+}
+
 func (a *app) printChange(c *desk.Change) error {
+	a.printNotes(c.Notes)
 	a.printWarnings(c.Warnings)
 	if a.json {
 		return a.printJSON(c)

@@ -54,7 +54,29 @@ func (a *app) printListeners(views []desk.ListenerView) error {
 		}
 		t.row(v.Listener, string(v.Service), v.Address, fmt.Sprint(v.Port), v.TLS, state, v.Certificate, strings.Join(v.Names, ", "), v.Backend, fmt.Sprint(v.Sessions))
 	}
-	return t.end()
+	if err := t.end(); err != nil {
+		return err
+	}
+	a.printObjections(views)
+	return nil
+}
+
+// printObjections says below a table what clients will not like, for each reason the listeners that it is about.
+func (a *app) printObjections(views []desk.ListenerView) {
+	var order []string
+	at := make(map[string][]string)
+	for _, v := range views {
+		for _, text := range v.Objections {
+			text = fmt.Sprintf("%q: %s", v.Certificate, text)
+			if at[text] == nil {
+				order = append(order, text)
+			}
+			at[text] = append(at[text], v.Listener)
+		}
+	}
+	for _, text := range order {
+		fmt.Fprintf(a.out, "%s: %s\n", strings.Join(at[text], ", "), text)
+	}
 }
 
 func (a *app) serviceCommand() *cobra.Command {
@@ -68,13 +90,19 @@ func (a *app) serviceCommand() *cobra.Command {
 			if a.json {
 				return a.printJSON(views)
 			}
+			var all []desk.ListenerView
 			t := a.table("SERVICE", "LISTENER", "PORT", "STATE", "CERTIFICATE", "NAMES", "BACK END", "SESSIONS")
 			for _, s := range views {
+				all = append(all, s.Listeners...)
 				for _, v := range s.Listeners {
 					t.row(string(s.Service), v.Listener, fmt.Sprint(v.Port), v.State, v.Certificate, strings.Join(v.Names, ", "), v.Backend, fmt.Sprint(v.Sessions))
 				}
 			}
-			return t.end()
+			if err := t.end(); err != nil {
+				return err
+			}
+			a.printObjections(all)
+			return nil
 		},
 	}
 	return noun("service", "Services: groups of listeners", list)

@@ -65,8 +65,11 @@ const (
 	CodeRenewalWaiting Code = "renewalWaiting"
 	// CodeCertificateUntrusted: a certificate in use, of an authority, that its clients will not trust.
 	CodeCertificateUntrusted Code = "certificateUntrusted"
-	// CodeNameNotCovered: a listener's certificate does not name the server.
+	// CodeNameNotCovered: a listener's certificate holds no name that its clients use.
 	CodeNameNotCovered Code = "nameNotCovered"
+	// CodeClientsObject: clients of a listener will refuse what was enabled there: not trusted outside, not for servers,
+	// not valid yet.
+	CodeClientsObject Code = "clientsObject"
 )
 
 // Codes returns every condition code, for the test that each has a hint.
@@ -75,7 +78,7 @@ func Codes() []Code {
 		CodeSnapshotRefused, CodeListenerClosed, CodeManagementWithoutCertificate, CodeListenerWithoutCertificate,
 		CodeCertificateExpired, CodeCertificateEnding, CodeAuthCertificateMissing, CodeNoBackend, CodeServerNotRunning,
 		CodeNoRecoveryKey, CodeTrialMailbox, CodeTrialNotServed, CodeRenewalFailed, CodeRenewalWaiting, CodeCertificateUntrusted, CodeNameNotCovered,
-		CodeCertificateRevoked, CodeRevocationUnchecked,
+		CodeCertificateRevoked, CodeRevocationUnchecked, CodeClientsObject,
 	}
 }
 

@@ -73,3 +73,9 @@ func ServerKeyUsage(pub crypto.PublicKey) x509.KeyUsage {
 	}
 	return x509.KeyUsageDigitalSignature
 }
+
+// SignsHandshakes reports whether the key usage of a certificate, if it has one, lets its key sign a handshake. TLS 1.3
+// and the cipher suites of TLS 1.2 with forward secrecy need that (RFC 8446 section 4.4.2.2).
+func SignsHandshakes(cert *x509.Certificate) bool {
+	return cert.KeyUsage == 0 || cert.KeyUsage&x509.KeyUsageDigitalSignature != 0
+}

@@ -97,6 +97,9 @@ func (v *view) usable(l state.Lineage, g state.Generation) error {
 func (c *Change) takeOver(v *view, l state.Lineage, g state.Generation) error {
 	c.moveGenerations(v, l, heldGeneration(l, g))
 	c.Replaces = len(c.Moves) > 0
+	if err := c.objectTo(v, l, g); err != nil {
+		return err
+	}
 	return c.list(v, l, g)
 }
 

@@ -41,6 +41,8 @@ type Certificate struct {
 	Services      []listener.Service `json:"services"`
 	ServicesText  string             `json:"servicesText"`
 	Server        string             `json:"server"`
+	// Objections are what clients of its listeners will not like, a sentence each that begins with the listeners; never nil.
+	Objections []string `json:"objections"`
 }
 
 // Role of a lineage beyond its bindings.
@@ -55,6 +57,8 @@ type BindingView struct {
 	Role     string `json:"role"`
 	Port     uint16 `json:"port"`
 	Enabled  bool   `json:"enabled"`
+	// Objections are what clients of the listener will not like in its certificate, a sentence each; never nil.
+	Objections []string `json:"objections"`
 }
 
 // CertificateDetail is everything about one certificate.
@@ -65,6 +69,7 @@ type CertificateDetail struct {
 	Members  []string      `json:"members"`  // thumbprints of its generation, this one included
 	Chain    []string      `json:"chain"`    // subjects, the certificate's own first
 	Thief    []string      `json:"thief"`    // what a thief of this key could do
+	Notes    []string      `json:"notes"`    // what to know about its choice of names
 	PEM      string        `json:"pem"`
 }
 
@@ -131,6 +136,16 @@ func (v *view) checkServer(name string) error {
 
 // certificate makes the view of one member.
 func (v *view) certificate(l state.Lineage, g state.Generation, m state.Member) (Certificate, error) {
+	c, err := v.plainCertificate(l, g, m)
+	if err != nil || g.State != state.StateCurrent {
+		return c, err
+	}
+	c.Objections, err = v.objectionTexts(l)
+	return c, err
+}
+
+// plainCertificate is certificate without what clients object to.
+func (v *view) plainCertificate(l state.Lineage, g state.Generation, m state.Member) (Certificate, error) {
 	if m.Certificate == nil {
 		return v.pendingCertificate(l, g, m)
 	}
@@ -143,7 +158,7 @@ func (v *view) certificate(l state.Lineage, g state.Generation, m state.Member) 
 		Thumbprint: facts.Thumbprint, SHA256: facts.SHA256, Lineage: l.Name, Generation: g.Number, State: g.State, Name: l.FriendlyName,
 		Subject: facts.Subject, Issuer: facts.Issuer, Serial: facts.Serial, NotBefore: facts.NotBefore, NotAfter: facts.NotAfter,
 		Names: facts.Names, KeyType: facts.KeyType, Usages: facts.Usages, SelfSigned: facts.SelfSigned,
-		HasPrivateKey: m.SecretID != "", Exportable: l.Exportable, Server: v.server.Name,
+		HasPrivateKey: m.SecretID != "", Exportable: l.Exportable, Server: v.server.Name, Objections: []string{},
 	}
 	c.Services = []listener.Service{}
 	if g.State == "current" {
@@ -154,9 +169,12 @@ func (v *view) certificate(l state.Lineage, g state.Generation, m state.Member) 
 	return c, err
 }
 
+// selfSignedReason is why a certificate that we signed ourselves after setup is Untrusted.
+const selfSignedReason = "self-signed: a client trusts it only after comparing its fingerprint"
+
 // ownWorth says what a certificate that we signed ourselves is worth at a moment.
 func ownWorth(l state.Lineage, facts x509cert.Facts, now time.Time) (x509cert.RootType, x509cert.Status, string) {
-	root, status, reason := x509cert.RootNone, x509cert.StatusUntrusted, "self-signed: a client trusts it only after comparing its fingerprint"
+	root, status, reason := x509cert.RootNone, x509cert.StatusUntrusted, selfSignedReason
 	if l.Origin == state.OriginSetup {
 		root, status, reason = x509cert.RootRegistry, x509cert.StatusValid, "trusted inside the organisation only"
 	}
@@ -211,6 +229,10 @@ func (d *Desk) Certificate(ctx context.Context, id string) (*CertificateDetail, 
 	for _, m := range f.generation.Members {
 		detail.Members = append(detail.Members, m.Thumbprint)
 	}
+	if err := v.objectInDetail(f.lineage, detail); err != nil {
+		return nil, err
+	}
+	detail.Notes = v.cautions(f, detail)
 	detail.Thief = v.thief(f, c, detail)
 	return detail, nil
 }
@@ -232,39 +254,10 @@ func (v *view) bindingViews(lineageID string) []BindingView {
 	views := []BindingView{}
 	for _, l := range v.listeners {
 		if role := v.role(l.Name, lineageID); role != "" {
-			views = append(views, BindingView{Listener: l.Name, Role: role, Port: l.Address.Port(), Enabled: l.Enabled})
+			views = append(views, BindingView{Listener: l.Name, Role: role, Port: l.Address.Port(), Enabled: l.Enabled, Objections: []string{}})
 		}
 	}
 	return views
-}
-
-// thief says in sentences what somebody with a copy of this private key could do. It is the key that counts:
-// a retired certificate whose key was kept at the renewal opens what the current one does, and one that has not
-// ended is good for its names to whoever meets it.
-func (v *view) thief(f found, c Certificate, d *CertificateDetail) []string {
-	said := []string{}
-	if !c.HasPrivateKey || c.NotAfter.IsZero() {
-		return said
-	}
-	if len(c.Names) > 0 && time.Now().Before(c.NotAfter) {
-		said = append(said, "pose as "+strings.Join(c.Names, ", ")+" to clients that trust this certificate")
-	}
-	current, _ := f.lineage.Current()
-	if !slices.ContainsFunc(current.Members, func(m state.Member) bool { return m.SecretID == f.member.SecretID }) {
-		return said
-	}
-	for _, b := range d.Bindings {
-		said = append(said, fmt.Sprintf("stand between clients and %s (port %d) of %s", b.Listener, b.Port, v.server.Name))
-	}
-	for _, role := range d.Roles {
-		switch role {
-		case RoleInternal:
-			said = append(said, "pose as "+v.server.Name+" to the other servers of the organisation (direct trust)")
-		case RoleAuth:
-			said = append(said, "sign tokens that every server of the organisation accepts")
-		}
-	}
-	return said
 }
 
 // found is what an ID means.

@@ -25,7 +25,8 @@ type Change struct {
 	Removed      []string      `json:"removed"`      // what is gone, in words
 	Certificates []Certificate `json:"certificates"` // made or bound
 	Warnings     []string      `json:"warnings"`
-	Replaces     bool          `json:"replaces"` // it replaces or destroys: ask before
+	Notes        []string      `json:"notes"`    // what to know about the choice of names; nothing is wrong
+	Replaces     bool          `json:"replaces"` // it replaces or destroys, or puts in force what clients will object to: ask before
 	Undo         string        `json:"undo"`     // the command that undoes it; empty when nothing can
 	Seq          int64         `json:"seq"`      // of the state that this was computed on
 }
@@ -48,7 +49,7 @@ type Held struct {
 }
 
 func newChange(v *view) *Change {
-	return &Change{Moves: []Move{}, Removed: []string{}, Certificates: []Certificate{}, Warnings: []string{}, Seq: v.seq}
+	return &Change{Moves: []Move{}, Removed: []string{}, Certificates: []Certificate{}, Warnings: []string{}, Notes: []string{}, Seq: v.seq}
 }
 
 // held describes the current generation of l.
@@ -129,6 +130,14 @@ func enableCommand(lineage string, names []string, byName bool) string {
 		command += " --sni-only"
 	}
 	return command
+}
+
+// joinCommands puts commands that undo parts of one change behind one another, the last first.
+func joinCommands(before, command string) string {
+	if before == "" {
+		return command
+	}
+	return command + " && " + before
 }
 
 // computing is an act: it looks at the state and returns the change and how to store it. It may be

@@ -23,6 +23,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net/netip"
 	"sync"
 
 	"postseal/internal/ground/health"
@@ -167,6 +168,8 @@ type view struct {
 	listeners []state.Listener
 	seq       int64
 	judge     *judge
+	// resolve is [Runtime.Address]; nil means that listeners are where the state says.
+	resolve func(name string, stored netip.AddrPort) netip.AddrPort
 
 	// Indexes, because there may be ten thousand lineages and each is asked where it serves.
 	byID   map[string]int // place in lineages
@@ -179,7 +182,7 @@ type place struct{ listener, lineageID string }
 
 // look reads a view.
 func (d *Desk) look(tx *state.Tx) (*view, error) {
-	v := new(view)
+	v := &view{resolve: d.runtime.Address}
 	var err error
 	if v.org, err = tx.Organisation(); err != nil {
 		return nil, err

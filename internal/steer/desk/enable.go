@@ -103,7 +103,9 @@ func (c *Change) bind(v *view, l state.Lineage, r bindRequest) ([]state.Binding,
 		}
 		c.Certificates = append(c.Certificates, view)
 	}
-	c.warn(v, bindings)
+	if err := c.warn(v, l, g); err != nil {
+		return nil, "", err
+	}
 	if r.byName {
 		var commands []string
 		for _, name := range addedByName {
@@ -114,26 +116,29 @@ func (c *Change) bind(v *view, l state.Lineage, r bindRequest) ([]state.Binding,
 	return bindings, undoEnable(l.Name, undo), nil
 }
 
-// warn says what is unusual about the certificates that are bound. None of it is refused.
-func (c *Change) warn(v *view, bindings []state.Binding) {
-	if len(bindings) == 0 || len(c.Certificates) == 0 {
-		return
+// warn says what is unusual about a generation that is bound, and what its clients will object to. None of it is
+// refused.
+func (c *Change) warn(v *view, l state.Lineage, g state.Generation) error {
+	c.note(v, l, g, listenersOfMoves(c.Moves))
+	if len(c.Moves) == 0 || len(c.Certificates) == 0 {
+		return nil
+	}
+	if err := c.objectTo(v, l, g); err != nil {
+		return err
 	}
 	first := c.Certificates[0]
 	switch first.Status {
-	case x509cert.StatusValid, x509cert.StatusUntrusted:
 	case x509cert.StatusRevocationCheckFailure, x509cert.StatusUnknown:
 		c.Warnings = append(c.Warnings, string(first.Status)+": "+first.StatusReason)
-	default:
-		c.Warnings = append(c.Warnings, "clients will refuse it: "+first.StatusReason)
 	}
-	c.warnOf(v, slices.ContainsFunc(first.Names, func(name string) bool { return x509cert.Match(name, v.server.Name) }),
+	c.warnOf(v, x509cert.Covers(first.Names, v.server.Name),
 		slices.ContainsFunc(c.Certificates, func(x Certificate) bool { return strings.HasPrefix(x.KeyType, "RSA") }))
+	return nil
 }
 
 // warnOf says whom a certificate leaves out.
 func (c *Change) warnOf(v *view, covers, rsa bool) {
-	if !covers {
+	if !covers && slices.ContainsFunc(c.Moves, func(m Move) bool { return m.Role == state.RoleDefault }) {
 		c.Warnings = append(c.Warnings, fmt.Sprintf("it does not name this server, %s", v.server.Name))
 	}
 	if !rsa {

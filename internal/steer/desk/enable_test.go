@@ -132,8 +132,8 @@ func TestNamesWithoutADefault(t *testing.T) {
 	if c := h.enable(t, EnableRequest{ID: "second", Services: "MANAGEMENT", ByName: true}); !slices.ContainsFunc(c.Warnings, func(w string) bool { return strings.Contains(w, "stays closed") }) {
 		t.Errorf("by name without a default: got warnings %q", c.Warnings)
 	}
-	if c := h.enable(t, EnableRequest{ID: "second", Services: "MANAGEMENT"}); c.Undo != "" || c.Moves[0].From != nil || c.Replaces {
-		t.Errorf("the first default: got %+v, want nothing before and no undo", c)
+	if c := h.enable(t, EnableRequest{ID: "second", Services: "MANAGEMENT"}); c.Undo != "" || c.Moves[0].From != nil || !c.Replaces {
+		t.Errorf("the first default: got %+v, want nothing before, no undo, and a question because of its name", c)
 	}
 	if got, err := h.serves(t, "management", client("", "admin.example.com")); err != nil || got != h.named(t, "named")[0].Thumbprint {
 		t.Errorf("management serves %s, %v, want what is bound by name", got, err)
@@ -255,7 +255,10 @@ func TestEnableWarns(t *testing.T) {
 		}
 	}
 	h.make(t, NewRequest{Lineage: "good", Domains: []string{"*.example.com"}, Kinds: []string{"rsa-2048", "ecdsa-p384"}})
-	if c := h.enable(t, EnableRequest{ID: "good", Services: "SMTP"}); len(c.Warnings) != 0 {
+	if c := h.enable(t, EnableRequest{ID: "good", Services: "SMTP"}); len(c.Warnings) != 1 || !strings.Contains(c.Warnings[0], "clients from outside will not trust it: self-signed") {
+		t.Errorf("got %q, want no warning but that it is self-signed", c.Warnings)
+	}
+	if c := h.enable(t, EnableRequest{ID: "good", Services: "MANAGEMENT"}); len(c.Warnings) != 0 {
 		t.Errorf("got %q, want no warning", c.Warnings)
 	}
 }

@@ -2,8 +2,10 @@ package desk
 
 import (
 	"context"
+	"slices"
 	"time"
 
+	"postseal/internal/ground/state"
 	"postseal/internal/ground/x509cert"
 	"postseal/internal/keep/keyring"
 )
@@ -73,7 +75,37 @@ func (d *Desk) Explain(ctx context.Context, r ExplainRequest) (*Explanation, err
 		}
 		e.Candidates = append(e.Candidates, out)
 	}
-	return e, nil
+	return e, d.objectInExplanation(ctx, e)
+}
+
+// objectInExplanation adds what clients of the listener object to in each candidate.
+func (d *Desk) objectInExplanation(ctx context.Context, e *Explanation) error {
+	v, err := d.view(ctx)
+	if err != nil {
+		return err
+	}
+	at := slices.IndexFunc(v.listeners, func(l state.Listener) bool { return l.Name == e.Listener })
+	for n := range e.Candidates {
+		c := &e.Candidates[n]
+		l, ok := v.named(c.Lineage)
+		if !ok || at < 0 || v.role(e.Listener, l.ID) == "" {
+			continue // the fallback, for those who look at nothing
+		}
+		said, err := v.objectionsAt(v.listeners[at], v.role(e.Listener, l.ID), l)
+		if err != nil {
+			return err
+		}
+		for _, o := range said {
+			if o.kind == objectDate || o.kind == objectEarly {
+				continue // the ring has said so
+			}
+			c.Remarks = append(c.Remarks, o.text)
+			if c.Taken {
+				e.Warnings = append(e.Warnings, o.text)
+			}
+		}
+	}
+	return nil
 }
 
 // list is s, never nil, so that JSON shows an empty list.

@@ -132,7 +132,7 @@ func TestDetail(t *testing.T) {
 			t.Errorf("a thief: got %q, want it to say %q", thief, want)
 		}
 	}
-	if d, err := h.Certificate(t.Context(), "auth"); err != nil || d.Names == nil || d.Bindings == nil || !slices.Equal(d.Roles, []string{RoleAuth}) || len(d.Thief) != 1 || !strings.Contains(d.Thief[0], "sign tokens") {
+	if d, err := h.Certificate(t.Context(), "auth"); err != nil || d.Names == nil || d.Bindings == nil || !slices.Equal(d.Roles, []string{RoleAuth}) || len(d.Thief) != 2 || !strings.Contains(d.Thief[0], "sign tokens") || !strings.Contains(d.Thief[1], "exportable") {
 		t.Errorf("auth: got %+v, %v", d, err)
 	}
 	h.make(t, NewRequest{Lineage: "idle", Domains: []string{"idle.example.com"}})

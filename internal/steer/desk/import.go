@@ -264,16 +264,21 @@ func (i *importing) replace(l state.Lineage, g state.Generation) {
 // inForce activates a generation that is ready, or lets it wait.
 func (i *importing) inForce(l state.Lineage, g state.Generation) error {
 	_, had := l.Current()
+	i.change.note(i.view, l, g, listenersOfBindings(i.view.bindingViews(l.ID)))
 	if had && l.Activation != ActivationAuto {
 		i.steps = append(i.steps, func(tx *state.Tx) error { return tx.SetGenerationState(g, state.StateNext) })
 		i.change.Warnings = append(i.change.Warnings, "it waits as the next generation of "+l.Name+"; put it in force with: postseal cert activate "+l.Name)
+		i.change.Undo = joinCommands(i.change.Undo, "postseal cert remove "+g.Members[0].Thumbprint)
 		g.State = state.StateNext
 		return i.change.list(i.view, l, g)
 	}
 	if had {
 		i.change.moveGenerations(i.view, l, heldGeneration(l, g))
 		i.change.Replaces = i.change.Replaces || len(i.change.Moves) > 0
-		i.change.Undo = "postseal cert rollback " + l.Name
+		if err := i.change.objectTo(i.view, l, g); err != nil {
+			return err
+		}
+		i.change.Undo = joinCommands(i.change.Undo, "postseal cert rollback "+l.Name)
 	}
 	i.steps = append(i.steps, func(tx *state.Tx) error { return tx.Activate(l, g) })
 	g.State = state.StateCurrent
@@ -325,7 +330,7 @@ func (i *importing) takeGroup(group []certfile.Bundle) error {
 	if !existing {
 		l.Generations = []state.Generation{g}
 		l.Generations[0].State = state.StateCurrent
-		i.change.Undo = "postseal cert remove " + l.Name
+		i.change.Undo = joinCommands(i.change.Undo, "postseal cert remove "+l.Name)
 		i.steps = append(i.steps, func(tx *state.Tx) error {
 			if err := tx.AddLineage(l); err != nil {
 				return err
@@ -334,6 +339,7 @@ func (i *importing) takeGroup(group []certfile.Bundle) error {
 		})
 		i.view.lineages = append(i.view.lineages, l)
 		i.view.index()
+		i.change.note(i.view, l, g, nil)
 		return i.change.list(i.view, l, l.Generations[0])
 	}
 	i.steps = append(i.steps, func(tx *state.Tx) error {

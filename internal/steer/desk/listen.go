@@ -33,6 +33,8 @@ type ListenerView struct {
 	ByName      []string         `json:"byName"`      // lineages bound by name
 	Backend     string           `json:"backend"`     // what is behind; empty for nothing
 	Sessions    int64            `json:"sessions"`
+	// Objections are what clients will not like in what is bound here, a sentence each; never nil.
+	Objections []string `json:"objections"`
 }
 
 // Listeners lists the listeners of this server in the order of their kinds.
@@ -46,6 +48,7 @@ func (d *Desk) Listeners(ctx context.Context) ([]ListenerView, error) {
 
 func (d *Desk) listenerViews(v *view) ([]ListenerView, error) {
 	views := []ListenerView{}
+	var err error
 	for _, l := range v.listeners {
 		k, ok := listener.ByName(l.Name)
 		if !ok {
@@ -53,7 +56,7 @@ func (d *Desk) listenerViews(v *view) ([]ListenerView, error) {
 		}
 		at := d.runtime.Address(l.Name, l.Address)
 		view := ListenerView{Listener: l.Name, Service: k.Service, Protocol: k.Protocol, TLS: k.Upgrade, Address: printAddress(at.Addr()), Port: at.Port(),
-			Enabled: l.Enabled, Thumbprints: []string{}, Names: []string{}, ByName: []string{}, Backend: d.runtime.Backend(l.Name)}
+			Enabled: l.Enabled, Thumbprints: []string{}, Names: []string{}, ByName: []string{}, Objections: []string{}, Backend: d.runtime.Backend(l.Name)}
 		var open bool
 		view.Sessions, open = d.runtime.Sessions(l.Name)
 		view.State = listenerState(l.Enabled, d.runtime.Running(), open)
@@ -76,9 +79,35 @@ func (d *Desk) listenerViews(v *view) ([]ListenerView, error) {
 				}
 			}
 		}
+		if view.Objections, err = v.objectionsOf(l); err != nil {
+			return nil, err
+		}
 		views = append(views, view)
 	}
 	return views, nil
+}
+
+// objectionsOf are those to everything that is bound to a listener; what is bound by name is named.
+func (v *view) objectionsOf(at state.Listener) ([]string, error) {
+	texts := []string{}
+	for _, b := range v.bindings {
+		l, ok := v.lineage(b.LineageID)
+		if b.Listener != at.Name || !ok {
+			continue
+		}
+		said, err := v.objectionsAt(at, b.Role, l)
+		if err != nil {
+			return nil, err
+		}
+		for _, o := range said {
+			text := o.text
+			if b.Role == state.RoleName {
+				text = l.Name + ", bound by name: " + text
+			}
+			texts = append(texts, text)
+		}
+	}
+	return texts, nil
 }
 
 func listenerState(enabled, running, open bool) string {
@@ -158,6 +187,9 @@ func (d *Desk) SetListener(ctx context.Context, who state.Actor, r ListenerReque
 				if err := d.runtime.CanOpen(l.Name, l.Address); err != nil {
 					return nil, nil, err
 				}
+				if err := change.objectOpening(v, l); err != nil {
+					return nil, nil, err
+				}
 			} else {
 				change.Removed = []string{"the listener " + l.Name}
 				change.Warnings = append(change.Warnings, "sessions that are open get the time of draining (limits.drain, 30s) to end")
@@ -171,4 +203,18 @@ func (d *Desk) SetListener(ctx context.Context, who state.Actor, r ListenerReque
 			return tx.Audit(act, r.Listener, !r.Enabled, r.Enabled)
 		}, nil
 	})
+}
+
+// objectOpening says what the clients of a listener that opens will object to.
+func (c *Change) objectOpening(v *view, at state.Listener) error {
+	at.Enabled = true
+	said, err := v.objectionsOf(at)
+	if err != nil {
+		return err
+	}
+	for _, text := range said {
+		c.Warnings = append(c.Warnings, at.Name+": "+text)
+		c.Replaces = true
+	}
+	return nil
 }

@@ -3,6 +3,7 @@ package desk
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -205,10 +206,26 @@ func (c *Change) preview(v *view, p *certPlan) {
 		}
 		c.Moves = append(c.Moves, move)
 	}
-	if len(c.Moves) > 0 {
-		covers := slices.ContainsFunc(p.spec.options.Names, func(name string) bool { return x509cert.Match(name, v.server.Name) })
-		c.warnOf(v, covers, slices.ContainsFunc(p.spec.kinds, func(k keys.Kind) bool { return k.Algorithm() == "RSA" }))
+	o := p.spec.options
+	c.Notes = append(c.Notes, v.nameSet("", o.Names, o.CommonName != "" || o.Subject.CommonName != "", oldMail(p.listeners)).Cautions()...)
+	if len(c.Moves) == 0 {
+		return
 	}
+	c.object(v, []offered{p.offer()}, c.Moves)
+	c.warnOf(v, x509cert.Covers(o.Names, v.server.Name), slices.ContainsFunc(p.spec.kinds, func(k keys.Kind) bool { return k.Algorithm() == "RSA" }))
+}
+
+// offer is what clients will see of a certificate that is not made yet.
+func (p *certPlan) offer() offered {
+	o := offered{signs: true, usages: []string{string(x509cert.UsageServerAuth)}, status: x509cert.StatusUntrusted, reason: selfSignedReason}
+	for _, name := range p.spec.options.Names {
+		if ip, err := netip.ParseAddr(name); err == nil {
+			o.names.IP = append(o.names.IP, ip)
+		} else {
+			o.names.DNS = append(o.names.DNS, name)
+		}
+	}
+	return o
 }
 
 // New makes a self-signed certificate in a lineage of its own and, if asked, enables it for services, in

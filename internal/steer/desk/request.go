@@ -61,6 +61,8 @@ func (d *Desk) Ask(ctx context.Context, who state.Actor, r AskRequest) (*AskAnsw
 			l = state.Lineage{ID: newID(), Name: p.spec.name, ServerID: d.server, FriendlyName: r.Name, Origin: p.spec.origin, Activation: ActivationAuto, KeyAtRenewal: KeyNew, Exportable: r.Exportable}
 		}
 		change := newChange(v)
+		old := existing && oldMail(listenersOfBindings(v.bindingViews(l.ID)))
+		change.Notes = append(change.Notes, v.nameSet(l.ID, p.spec.options.Names, !r.NoCommonName || p.spec.options.Subject.CommonName != "", old).Cautions()...)
 		if r.DryRun {
 			return change, nil, nil
 		}
@@ -161,7 +163,7 @@ func (v *view) pendingCertificate(l state.Lineage, g state.Generation, m state.M
 	}
 	c := Certificate{Thumbprint: m.Thumbprint, Lineage: l.Name, Generation: g.Number, State: g.State, Name: l.FriendlyName, Subject: x509cert.SubjectText(csr.Subject),
 		Names: list(csr.DNSNames), KeyType: x509cert.KeyType(csr.PublicKey), Usages: []string{}, HasPrivateKey: m.SecretID != "", Exportable: l.Exportable, Server: v.server.Name,
-		RootType: x509cert.RootUnknown, Status: x509cert.StatusPendingRequest, StatusReason: "its authority has not answered yet", Services: []listener.Service{}}
+		RootType: x509cert.RootUnknown, Status: x509cert.StatusPendingRequest, StatusReason: "its authority has not answered yet", Services: []listener.Service{}, Objections: []string{}}
 	for _, ip := range csr.IPAddresses {
 		c.Names = append(c.Names, ip.String())
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"postseal/internal/ground/health"
@@ -96,14 +97,13 @@ func (d *Desk) conditions(v *view, s *Status) []health.Condition {
 			attention(health.CodeManagementWithoutCertificate, l.Listener, "the management listener is closed: no certificate is bound to it")
 		case l.Lineage == "":
 			attention(health.CodeListenerWithoutCertificate, l.Listener, l.Listener+" is closed: no certificate is bound to it")
-		case !slices.ContainsFunc(l.Names, func(name string) bool { return x509cert.Match(name, v.server.Name) }):
-			information(health.CodeNameNotCovered, l.Listener, fmt.Sprintf("%s serves %q, which does not name %s", l.Listener, l.Certificate, v.server.Name))
 		}
 	}
 	if s.Running && !d.runtime.Trial() && !v.org.Trial && slices.ContainsFunc(s.Listeners, func(l ListenerView) bool { return l.Enabled && l.Protocol != "http" && l.Backend == "" }) {
 		attention(health.CodeNoBackend, "", "front ends are enabled with no mail server behind them: mail clients get a temporary error")
 	}
 	all = append(all, d.endings(v, s.Certificates)...)
+	all = append(all, v.objected(s.Certificates)...)
 	return append(all, d.revocations(v, s.Certificates)...)
 }
 
@@ -136,6 +136,68 @@ func (d *Desk) endings(v *view, certificates []Certificate) []health.Condition {
 	}
 	if v.org.AuthLineage == "" {
 		all = append(all, health.Condition{Code: health.CodeAuthCertificateMissing, Severity: health.Attention, Text: "no certificate signs server-to-server tokens"})
+	}
+	return all
+}
+
+// objected reports, for each lineage in service, what clients of its listeners object to. What has ended, was revoked,
+// or has an authority that nobody trusts is reported by [Desk.endings] and [Desk.revocations]; what was enabled
+// nevertheless is a reminder, unless no client at all can use it.
+func (v *view) objected(certificates []Certificate) []health.Condition {
+	var all []health.Condition
+	said := make(map[string]bool)
+	for _, c := range certificates {
+		l, ok := v.named(c.Lineage)
+		if !ok || said[l.ID] {
+			continue
+		}
+		said[l.ID] = true
+		for _, r := range v.openObjections(l) {
+			condition := health.Condition{Code: health.CodeClientsObject, Severity: health.Information, Object: c.Lineage}
+			switch r.kind {
+			case objectDate, objectStatus:
+				continue
+			case objectTrust:
+				if !c.SelfSigned {
+					continue
+				}
+			case objectEarly, objectPurpose:
+				condition.Severity = health.Attention
+			case objectName:
+				condition.Code, condition.Object = health.CodeNameNotCovered, r.listeners[0]
+			}
+			condition.Text = fmt.Sprintf("%s: %q: %s", strings.Join(r.listeners, ", "), c.Name, r.text)
+			all = append(all, condition)
+		}
+	}
+	return all
+}
+
+// reproach is an objection with the listeners that are open to it.
+type reproach struct {
+	objection
+	listeners []string
+}
+
+// openObjections are those at the enabled listeners of a lineage, each once.
+func (v *view) openObjections(l state.Lineage) []reproach {
+	var all []reproach
+	for _, at := range v.listeners {
+		role := v.role(at.Name, l.ID)
+		if role == "" || !at.Enabled {
+			continue
+		}
+		said, err := v.objectionsAt(at, role, l)
+		if err != nil {
+			continue // what cannot be read has failed the whole look before
+		}
+		for _, o := range said {
+			i := slices.IndexFunc(all, func(r reproach) bool { return r.text == o.text })
+			if i < 0 {
+				i, all = len(all), append(all, reproach{objection: o})
+			}
+			all[i].listeners = append(all[i].listeners, at.Name)
+		}
 	}
 	return all
 }

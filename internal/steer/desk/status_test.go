@@ -100,6 +100,7 @@ func TestConditionsComeAndGo(t *testing.T) {
 		health.CodeCertificateUntrusted: true, // TestDistrustCountsAtOnce
 		health.CodeCertificateRevoked:   true, // TestRevocationInService
 		health.CodeRevocationUnchecked:  true, // TestRevocationInService
+		health.CodeClientsObject:        true, // TestObjectionsAreShownAfterwards
 	}
 	cases := []struct {
 		name     string
@@ -231,7 +232,7 @@ func TestEndings(t *testing.T) {
 				t.Errorf("got %s, %s", x.Status, x.StatusReason)
 			}
 		}
-		if c := h.enable(t, EnableRequest{ID: "pair", Services: "IMAP"}); !strings.Contains(strings.Join(c.Warnings, "; "), "clients will refuse it: ended at") {
+		if c := h.enable(t, EnableRequest{ID: "pair", Services: "IMAP"}); !strings.Contains(strings.Join(c.Warnings, "; "), "clients will refuse it: it ended at") {
 			t.Errorf("enabling what has ended: got warnings %q", c.Warnings)
 		}
 		h.enable(t, EnableRequest{ID: internalLineage, Services: "IMAP,POP"})

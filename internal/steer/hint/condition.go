@@ -35,6 +35,9 @@ func conditions() map[health.Code]func(health.Condition) string {
 		health.CodeCertificateUntrusted: func(c health.Condition) string {
 			return "see why: postseal cert show " + c.Object + "; trust its authority with: postseal trust add FILE, or let another take over: postseal cert enable OTHER --services LIST"
 		},
+		health.CodeClientsObject: func(c health.Condition) string {
+			return "it is served as it was enabled; see everything: postseal cert show " + c.Object + ", or let another take over: postseal cert enable OTHER --services LIST"
+		},
 		health.CodeNameNotCovered: say("clients that ask for the server by its name will warn; make one that fits: postseal cert new --name NAME --domain DOMAIN --services LIST"),
 	}
 }

@@ -140,7 +140,8 @@ func korean() *words {
 		health.CodeRenewalFailed:                "{object} 갱신 계열을 갱신하지 못했습니다.",
 		health.CodeRenewalWaiting:               "{object} 갱신 계열은 갱신할 때가 되었고, 다음 세대가 적용을 기다리고 있습니다.",
 		health.CodeCertificateUntrusted:         "{object} 갱신 계열의 TLS 인증서를 클라이언트가 신뢰하지 않습니다.",
-		health.CodeNameNotCovered:               "{object} 리스너가 제공하는 TLS 인증서에 이 서버의 이름이 없습니다.",
+		health.CodeNameNotCovered:               "{object} 리스너가 제공하는 TLS 인증서에 클라이언트가 쓰는 이름이 없습니다.",
+		health.CodeClientsObject:                "{object} 갱신 계열의 TLS 인증서를 일부 클라이언트가 받아들이지 않습니다.",
 	}, hints: map[health.Code]string{
 		health.CodeSnapshotRefused:              "마지막 변경을, 그때 함께 출력된 되돌리기 명령으로 되돌리십시오. 오류 내용은 로그에 있습니다.",
 		health.CodeListenerClosed:               "{1} 명령으로 어느 프로그램이 그 포트를 쓰는지 확인한 뒤, 차례로 실행하십시오: {2}, {3}",
@@ -159,6 +160,7 @@ func korean() *words {
 		health.CodeRenewalFailed:                "저절로 다시 시도합니다. 지금 시도하여 오류를 보려면 다음 명령을 실행하십시오: {1}",
 		health.CodeRenewalWaiting:               "적용하십시오: {1}",
 		health.CodeCertificateUntrusted:         "까닭을 보십시오: {1}. 인증 기관을 신뢰하려면 {2}, 다른 TLS 인증서가 넘겨받게 하려면 {3} 명령입니다.",
+		health.CodeClientsObject:                "활성화된 그대로 제공됩니다. 자세한 내용: {1}. 다른 TLS 인증서가 넘겨받게 하려면: {2}",
 		health.CodeNameNotCovered:               "서버를 이름으로 찾는 클라이언트는 경고를 표시합니다. 이름이 맞는 TLS 인증서를 만드십시오: {1}",
 	}, phrases: map[string]string{
 		"own pages":                            "자체 페이지",
