@@ -42,8 +42,8 @@ type Problem struct {
 
 func (p *Problem) Error() string { return p.Text }
 
-// problem makes a Problem of an error.
-func problem(err error) *Problem {
+// ProblemOf makes a Problem of an error, with its hint.
+func ProblemOf(err error) *Problem {
 	if p, ok := errors.AsType[*Problem](err); ok {
 		return p
 	}
@@ -141,7 +141,7 @@ func API(d *desk.Desk, log *slog.Logger, actor func(*http.Request) (state.Actor,
 		}
 		result, err := run(r.Context(), who, body)
 		if err != nil {
-			p := problem(err)
+			p := ProblemOf(err)
 			log.InfoContext(r.Context(), "management request failed", "act", r.URL.Path, "who", who.Who, "err", err)
 			answer(w, statusOf(err, p), p)
 			return

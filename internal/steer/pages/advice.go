@@ -98,6 +98,8 @@ type notice struct {
 	Cause string // what the system said, in English; empty when Text says all
 	Hint  []piece
 	Since *stamp // nil for what follows from the state
+
+	TextLang, HintLang string // "en" where the reader's language is another and there is no translation
 }
 
 // notice words a condition. ends are the ends of the lineages that conditions may be about.

@@ -62,7 +62,6 @@ func korean() *words {
 		"facts.sessions":   "세션",
 		"facts.now":        "지금 이 순간",
 		"reminders.title":  "알아 둘 일",
-		"read-only":        "이 화면은 보기 전용입니다. 변경은 명령줄에서 합니다:",
 		"day":              "%s일",
 		"days":             "%s일",
 		"left":             "%s 남음",
@@ -79,7 +78,7 @@ func korean() *words {
 		"certificates.for":     "용도",
 		"certificates.status":  "상태",
 		"certificates.life":    "만료까지 남은 기간",
-		"certificates.more":    "더 늦게 만료되는 것이 %s개 더 있습니다. 모두 보려면:",
+		"certificates.more":    "더 늦게 만료되는 것이 %s개 더 있습니다. 모두 보기",
 		"fingerprints":         "이름과 지문",
 		"lineage":              "갱신 계열",
 		"no-names":             "없음(클라이언트에게 보이지 않음)",
@@ -99,7 +98,7 @@ func korean() *words {
 		"listeners.none":        "없음",
 		"listeners.nothing":     "켜 둔 리스너가 없습니다.",
 		"listeners.off":         "꺼 둔 리스너:",
-		"listeners.on":          "켜려면:",
+		"listeners.on":          "켜러 가기",
 		"no-backend":            "없음",
 		"by-name":               "이름별로 더:",
 		"address.all":           "모든 주소",
@@ -169,5 +168,5 @@ func korean() *words {
 		"trusted inside the organisation only": "조직 안에서만 신뢰",
 		"self-signed: a client trusts it only after comparing its fingerprint": "자체 서명: 지문을 비교한 클라이언트만 신뢰",
 		"make a new one on the server: postseal admin link":                    "서버에서 새 링크를 만드십시오: {1}",
-	}}
+	}, patterns: koreanPatterns(), problems: koreanProblems()}
 }

@@ -66,8 +66,17 @@ func switched(w http.ResponseWriter, r *http.Request, have []*words) bool {
 		}
 	}
 	// The path is one of our own routes, so the target cannot be another site.
-	http.Redirect(w, r, address(r.URL.Path, "token", query.Get("token")), http.StatusSeeOther)
+	var kept []string
+	for _, name := range keptParameters() {
+		kept = append(kept, name, query.Get(name))
+	}
+	http.Redirect(w, r, address(r.URL.Path, kept...), http.StatusSeeOther)
 	return true
+}
+
+// keptParameters are those that say which page is meant; whatever else an address brings is dropped.
+func keptParameters() []string {
+	return []string{"token", "id", "listener", "status", "domain", "within", "all", "page"}
 }
 
 // choice is one language in the switch.
@@ -76,11 +85,11 @@ type choice struct {
 	Current          bool
 }
 
-// choices are the languages in the switch of a page at path; token is that of a sign-in link.
-func choices(have []*words, current *words, path, token string) []choice {
+// choices are the languages in the switch of a page at path; keep are parameters in pairs.
+func choices(have []*words, current *words, path string, keep []string) []choice {
 	var all []choice
 	for _, w := range have {
-		all = append(all, choice{w.code, w.name, address(path, "lang", w.code, "token", token), w == current})
+		all = append(all, choice{w.code, w.name, address(path, append([]string{"lang", w.code}, keep...)...), w == current})
 	}
 	return all
 }

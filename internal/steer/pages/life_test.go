@@ -28,7 +28,7 @@ func TestLife(t *testing.T) {
 		{"no life at all", 0, -day, levelBad, "ended 1 day ago", "", 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got := english().life(now.Add(-c.since), now.Add(c.left), now)
+			got := languages()[0].life(now.Add(-c.since), now.Add(c.left), now)
 			if got.Level != c.level || got.Left != c.text || got.Share != c.share || got.Rest != c.rest || got.Gone+got.Rest != lifeUnits {
 				t.Errorf("got %+v, want %s, %q, %q and %d drawn", got, c.level, c.text, c.share, c.rest)
 			}

@@ -46,7 +46,8 @@ type certificateRow struct {
 	Members       []memberRow
 	Status        string
 	StatusLevel   string
-	Reason        string
+	Reason        sentence
+	ID            string // of the certificate's page
 }
 
 // memberRow is one certificate of a generation, to be compared with what a client shows.
@@ -128,21 +129,14 @@ func generations(certificates []desk.Certificate) [][]desk.Certificate {
 // certificate words a generation. Its life is that of the member that ends first.
 func (w *words) certificate(members []desk.Certificate, lineages []desk.LineageView, now time.Time) certificateRow {
 	first := slices.MinFunc(members, func(a, b desk.Certificate) int { return a.NotAfter.Compare(b.NotAfter) })
-	row := certificateRow{life: w.life(first.NotBefore, first.NotAfter, now), Name: first.Name, Lineage: first.Lineage, Names: first.Names}
+	row := certificateRow{life: w.life(first.NotBefore, first.NotAfter, now), Name: first.Name, Lineage: first.Lineage, Names: first.Names, ID: first.Thumbprint}
 	worst := slices.MinFunc(members, func(a, b desk.Certificate) int {
 		return cmp.Compare(slices.Index(x509cert.Statuses(), a.Status), slices.Index(x509cert.Statuses(), b.Status))
 	})
 	row.Status = w.say("status." + string(worst.Status))
-	switch worst.Status {
-	case x509cert.StatusValid:
-		row.StatusLevel = levelGood
-	case x509cert.StatusUntrusted, x509cert.StatusUnknown, x509cert.StatusPendingRequest, x509cert.StatusRevocationCheckFailure:
-		row.StatusLevel = levelWarn
-	default:
-		row.StatusLevel = levelBad
-	}
+	row.StatusLevel = levelOf(worst.Status)
 	if worst.Status != x509cert.StatusDateInvalid { // its reason repeats the dates that stand beside it
-		row.Reason = upper(w.phrase(worst.StatusReason))
+		row.Reason = w.sentence(worst.StatusReason)
 	}
 	var keys []string
 	for _, m := range members {
@@ -174,6 +168,17 @@ func (w *words) certificate(members []desk.Certificate, lineages []desk.LineageV
 		row.Uses[0] = upper(row.Uses[0])
 	}
 	return row
+}
+
+// levelOf is the colour of a status.
+func levelOf(s x509cert.Status) string {
+	switch s {
+	case x509cert.StatusValid:
+		return levelGood
+	case x509cert.StatusUntrusted, x509cert.StatusUnknown, x509cert.StatusPendingRequest, x509cert.StatusRevocationCheckFailure:
+		return levelWarn
+	}
+	return levelBad
 }
 
 // listener words a listener that is turned on.

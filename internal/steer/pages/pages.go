@@ -30,19 +30,38 @@ const tokenLength = 43
 // Admin returns the management pages, for the management listener. d answers them; what goes wrong is
 // said in log.
 func Admin(d *desk.Desk, log *slog.Logger) http.Handler {
-	p := &center{printer: newPrinter(log), desk: d}
-	return p.handler(routes{
-		"/":         {http.MethodGet: p.overview},
+	p := &center{printer: newPrinter(log), desk: d, drafts: newShelf[draft](maxDraftBytes), results: newShelf[done](maxDraftBytes)}
+	table := routes{
+		"/":         {http.MethodGet: p.signedIn(p.overview)},
 		"/sign-in":  {http.MethodGet: p.askToSignIn, http.MethodPost: p.signIn},
 		"/sign-out": {http.MethodPost: p.signOut},
 		"/healthz":  {http.MethodGet: alive},
-	})
+
+		"/certificates":         {http.MethodGet: p.signedIn(p.certificates)},
+		"/certificate":          {http.MethodGet: p.signedIn(p.certificate)},
+		"/certificate/download": {http.MethodGet: p.signedIn(p.download)},
+		"/certificate/export":   {http.MethodGet: p.signedIn(p.askExport), http.MethodPost: p.signedIn(p.export)},
+		"/listeners":            {http.MethodGet: p.signedIn(p.listeners)},
+		"/trust":                {http.MethodGet: p.signedIn(p.trust)},
+
+		"/confirm": {http.MethodPost: p.signedIn(p.confirm)},
+		"/undo":    {http.MethodPost: p.signedIn(p.undo)},
+	}
+	for path, f := range p.forms() {
+		table[path] = map[string]http.HandlerFunc{http.MethodGet: p.signedIn(p.ask(f)), http.MethodPost: p.signedIn(p.take(f))}
+	}
+	for path, f := range p.buttons() {
+		table[path] = map[string]http.HandlerFunc{http.MethodPost: p.signedIn(p.press(f))}
+	}
+	return p.handler(table)
 }
 
 // center is the admin center of one server.
 type center struct {
 	*printer
-	desk *desk.Desk
+	desk    *desk.Desk
+	drafts  *shelf[draft] // what was shown and waits to be confirmed
+	results *shelf[done]  // what was done, for the next page to say
 }
 
 // askToSignIn shows a button that uses the sign-in link in the address.
@@ -60,7 +79,7 @@ func (p *center) askToSignIn(w http.ResponseWriter, r *http.Request) {
 	case len(token) != tokenLength:
 		p.refuseLink(w, r)
 	default:
-		p.print(w, r, sheet{template: "sign-in", status: http.StatusOK, title: "sign-in.title", path: "/sign-in", token: token, body: token})
+		p.print(w, r, sheet{template: "sign-in", status: http.StatusOK, title: "sign-in.title", path: "/sign-in", keep: []string{"token", token}, body: token})
 	}
 }
 
@@ -98,24 +117,54 @@ func (p *center) signOut(w http.ResponseWriter, r *http.Request) {
 				return
 			}
 		}
+		p.drafts.forget(token)
+		p.results.forget(token)
 		http.SetCookie(w, &http.Cookie{Name: sessionCookie, Path: "/", MaxAge: -1, Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode})
 		http.Redirect(w, r, "/sign-in", http.StatusSeeOther)
 	}
 }
 
-// overview shows everything to whoever is signed in.
-func (p *center) overview(w http.ResponseWriter, r *http.Request) {
-	_, who, ok := p.session(w, r)
-	if !ok {
-		return
+// visitor is who is signed in.
+type visitor struct {
+	token string // of the session
+	actor state.Actor
+	words *words
+}
+
+// signedIn lets a page answer those who are signed in, and tells others how to.
+func (p *center) signedIn(serve func(http.ResponseWriter, *http.Request, visitor)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		token, who, ok := p.session(w, r)
+		switch {
+		case !ok:
+			return
+		case who == "":
+			// RFC 9110 section 15.5.2: 401 must come with a challenge, and ours is none that a browser knows; so 403.
+			// Who follows a link from another site is perhaps signed in: see askToSignIn. Our own link helps him.
+			elsewhere := r.Header.Get("Sec-Fetch-Site") == "cross-site"
+			p.print(w, r, sheet{template: "signed-out", status: http.StatusForbidden, title: "signed-out.title", path: "/", body: elsewhere})
+			return
+		}
+		serve(w, r, visitor{token: token, actor: state.Actor{Who: who, From: from(r)}, words: languageOf(r, p.languages)})
 	}
-	if who == "" {
-		// RFC 9110 section 15.5.2: 401 must come with a challenge, and ours is none that a browser knows; so 403.
-		// Who follows a link from another site is perhaps signed in: see askToSignIn. Our own link helps him.
-		elsewhere := r.Header.Get("Sec-Fetch-Site") == "cross-site"
-		p.print(w, r, sheet{template: "signed-out", status: http.StatusForbidden, title: "signed-out.title", path: "/", body: elsewhere})
-		return
+}
+
+// show prints a page for a visitor, with what he has just done.
+func (p *center) show(w http.ResponseWriter, r *http.Request, v visitor, s sheet) {
+	s.who = v.actor.Who
+	if s.status == 0 {
+		s.status = http.StatusOK
 	}
+	if id := r.URL.Query().Get("done"); id != "" {
+		if d, ok := p.results.look(v.token, id); ok {
+			s.done, s.doneID = &d, id
+		}
+	}
+	p.print(w, r, s)
+}
+
+// overview shows everything at one look.
+func (p *center) overview(w http.ResponseWriter, r *http.Request, v visitor) {
 	status, err := p.desk.Status(r.Context())
 	if err != nil {
 		p.broken(w, r, "reading the status", err)
@@ -126,9 +175,7 @@ func (p *center) overview(w http.ResponseWriter, r *http.Request) {
 		p.broken(w, r, "reading the lineages", err)
 		return
 	}
-	words := languageOf(r, p.languages)
-	p.print(w, r, sheet{template: "overview", status: http.StatusOK, title: status.Server, path: "/", who: who,
-		body: words.overview(status, lineages, time.Now())})
+	p.show(w, r, v, sheet{template: "overview", title: status.Server, path: "/", here: "overview", body: v.words.overview(status, lineages, time.Now())})
 }
 
 // session returns the session of a request: its token, and whose it is, empty for a stranger's. ok is

@@ -296,7 +296,7 @@ func TestStatusOfATroubledServer(t *testing.T) {
 		{Listener: "pop3", Port: 110, Enabled: true, State: desk.ListenerOpen, TLS: "starttls", Protocol: "pop3", Address: "192.0.2.1", Sessions: 1200},
 		{Listener: "smtp", Port: 25, State: desk.ListenerDisabled},
 	}}
-	o := english().overview(status, []desk.LineageView{{Lineage: "far", Roles: []string{desk.RoleAuth},
+	o := languages()[0].overview(status, []desk.LineageView{{Lineage: "far", Roles: []string{desk.RoleAuth},
 		Bindings: []desk.BindingView{{Listener: "imaps", Role: state.RoleName}, {Listener: "smtp", Role: state.RoleDefault}}}}, now)
 	var got []string
 	for _, c := range o.Certificates {
@@ -321,7 +321,7 @@ func TestStatusOfATroubledServer(t *testing.T) {
 	for i := range maxCertificates + 5 {
 		status.Certificates = append(status.Certificates, certificate("many"+grouped(i), "RSA-2048", 0, day))
 	}
-	if o := english().overview(status, nil, now); len(o.Certificates) != maxCertificates || o.MoreCertificates != "5" {
+	if o := languages()[0].overview(status, nil, now); len(o.Certificates) != maxCertificates || o.MoreCertificates != "5" {
 		t.Errorf("got %d certificates and %q more, want %d and 5", len(o.Certificates), o.MoreCertificates, maxCertificates)
 	}
 }

@@ -21,7 +21,7 @@ import (
 //go:embed templates/*.html static/*
 var files embed.FS
 
-// maxFormBytes bounds what a form may send: a token and little else.
+// maxFormBytes bounds what a form of a stranger may send: a token and little else.
 const maxFormBytes = 4 << 10
 
 // staticLife is how long a browser may keep a static file. Its address carries a hash of what is in it,
@@ -50,7 +50,7 @@ func newPrinter(log *slog.Logger) *printer {
 		log = slog.New(slog.DiscardHandler)
 	}
 	p := &printer{log: log, languages: languages(), static: make(map[string]file), addresses: make(map[string]string)}
-	p.templates = template.Must(template.ParseFS(files, "templates/*.html"))
+	p.templates = template.Must(template.New("").Funcs(template.FuncMap{"pair": func(a, b any) []any { return []any{a, b} }}).ParseFS(files, "templates/*.html"))
 	entries, err := fs.ReadDir(files, "static")
 	if err != nil {
 		panic("pages: internal error: " + err.Error())
@@ -77,6 +77,9 @@ type page struct {
 	Title    string
 	Switches []choice
 	Who      string // who is signed in; empty for a stranger
+	Here     string // the place in the navigation
+	Done     *done  // what the reader has just done, nil for nothing
+	DoneID   string // by which it can be undone
 	Body     any
 }
 
@@ -85,6 +88,21 @@ func (p page) T(key string, args ...any) string { return p.words.say(key, args..
 
 // Language is the reader's language.
 func (p page) Language() string { return p.words.code }
+
+// place is one page of the navigation.
+type place struct {
+	Href, Label string
+	Current     bool
+}
+
+// Places is the navigation. A page that belongs into it has a line here, and its name among the texts: nav.NAME.
+func (p page) Places() []place {
+	var all []place
+	for _, one := range [][2]string{{"overview", "/"}, {"certificates", "/certificates"}, {"listeners", "/listeners"}, {"trust", "/trust"}} {
+		all = append(all, place{one[1], p.words.say("nav." + one[0]), one[0] == p.Here})
+	}
+	return all
+}
 
 // Static is the address of a static file. A name that is not there fails the page, and with it its test.
 func (p page) Static(name string) (string, error) {
@@ -98,10 +116,13 @@ func (p page) Static(name string) (string, error) {
 type sheet struct {
 	template string
 	status   int
-	title    string // key of a text, or a name
-	path     string // where the language switch leads to
-	token    string // of a sign-in link, which the switch must not lose
+	title    string   // key of a text, or a name
+	path     string   // where the language switch leads to
+	keep     []string // parameters that the switch must not lose, in pairs: the token of a sign-in link
 	who      string
+	here     string
+	done     *done
+	doneID   string
 	body     any
 }
 
@@ -112,8 +133,8 @@ func (p *printer) print(w http.ResponseWriter, r *http.Request, s sheet) {
 	if text, ok := words.texts[title]; ok {
 		title = text
 	}
-	data := page{words: words, printer: p, Title: title + " – Postseal", Who: s.who, Body: s.body,
-		Switches: choices(p.languages, words, s.path, s.token)}
+	data := page{words: words, printer: p, Title: title + " – Postseal", Who: s.who, Here: s.here, Done: s.done, DoneID: s.doneID, Body: s.body,
+		Switches: choices(p.languages, words, s.path, s.keep)}
 	var body bytes.Buffer
 	if err := p.templates.ExecuteTemplate(&body, s.template, data); err != nil {
 		p.log.ErrorContext(r.Context(), "printing a page", "page", s.template, "err", err)

@@ -11,6 +11,17 @@ import (
 // or send anybody to is made of what a stranger wrote.
 type routes map[string]map[string]http.HandlerFunc
 
+// maxBytes is how much a request to a path may bring. Only whoever is signed in is read further than maxFormBytes.
+func maxBytes(path string) int64 {
+	switch path {
+	case "/certificate/import", "/trust/add", "/trust/distrust":
+		return maxUploadBytes
+	case "/sign-in", "/sign-out":
+		return maxFormBytes
+	}
+	return maxActBytes
+}
+
 // handler serves routes with the headers, limits and refusals that hold for every page.
 func (p *printer) handler(table routes) http.Handler {
 	guard := http.NewCrossOriginProtection()
@@ -46,7 +57,7 @@ func (p *printer) route(w http.ResponseWriter, r *http.Request, table routes) {
 	if get && switched(w, r, p.languages) {
 		return
 	}
-	r.Body = http.MaxBytesReader(w, r.Body, maxFormBytes)
+	r.Body = http.MaxBytesReader(w, r.Body, maxBytes(r.URL.Path))
 	serve(w, r)
 }
 

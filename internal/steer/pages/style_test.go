@@ -33,7 +33,7 @@ func TestContrast(t *testing.T) {
 		}{
 			{4.5, "ink", "paper"}, {4.5, "ink", "card"}, {4.5, "ink", "field"}, {4.5, "ink", "good-field"}, {4.5, "ink", "bad-field"},
 			{4.5, "soft", "paper"}, {4.5, "soft", "card"}, {4.5, "link", "card"}, {4.5, "link", "paper"}, {4.5, "on-link", "link"},
-			{4.5, "good", "card"}, {4.5, "warn", "card"}, {4.5, "bad", "card"},
+			{4.5, "bad", "paper"}, {4.5, "on-bad", "bad"}, {3, "edge", "card"}, {3, "edge", "paper"}, {3, "wax", "card"}, {4.5, "good", "card"}, {4.5, "warn", "card"}, {4.5, "bad", "card"},
 			{3, "good", "gone"}, {3, "warn", "gone"}, {3, "bad", "bad-field"}, {3, "good", "good-field"},
 		} {
 			if colours[c.ink] == "" || colours[c.on] == "" {

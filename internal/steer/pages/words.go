@@ -17,10 +17,33 @@ type words struct {
 	conditions map[health.Code]string
 	hints      map[health.Code]string
 	phrases    map[string]string // whole sentences of other packages
+	patterns   []pattern         // sentences of other packages with something in them
+	problems   map[string]string // refusals, by the name of their error
+}
+
+// said is a text in both languages, side by side, so that nobody changes one and forgets the other.
+type said struct{ en, ko string }
+
+// vocabulary is the wording of one page, by key.
+type vocabulary map[string]said
+
+// vocabularies are those of all pages. A page that has words of its own adds its vocabulary here; what every page and
+// the first one say stands in english.go and korean.go.
+func vocabularies() []vocabulary {
+	return []vocabulary{frameWords(), actWords(), certificatesWords(), certificateWords(), makeWords(), importWords(), exportWords(), enableWords(),
+		listenersWords(), trustWords()}
 }
 
 // languages are those of the pages, the default first.
-func languages() []*words { return []*words{english(), korean()} }
+func languages() []*words {
+	en, ko := english(), korean()
+	for _, v := range vocabularies() {
+		for key, text := range v {
+			en.texts[key], ko.texts[key] = text.en, text.ko
+		}
+	}
+	return []*words{en, ko}
+}
 
 // say returns the text of key. A key that is not there shows itself; a test looks for that.
 func (w *words) say(key string, args ...any) string {
@@ -58,6 +81,9 @@ func grouped(n int) string {
 	}
 	return digits
 }
+
+// plainNumber prints a number that is a name: a port, a generation.
+func plainNumber[N uint16 | int](n N) string { return strconv.Itoa(int(n)) }
 
 // stamp is a moment for machines and for people.
 type stamp struct{ Machine, Human string }

@@ -1,0 +1,364 @@
+package pages
+
+// frameWords are what every page of the admin center may say.
+func frameWords() vocabulary {
+	return vocabulary{
+		"nav.label":        {"Places", "메뉴"},
+		"nav.overview":     {"Overview", "개요"},
+		"nav.certificates": {"Certificates", "TLS 인증서"},
+		"nav.listeners":    {"Listeners", "리스너"},
+		"nav.trust":        {"Trust", "신뢰"},
+
+		"yes": {"yes", "예"},
+		"no":  {"no", "아니요"},
+
+		"form.optional": {"optional", "선택"},
+		"form.preview":  {"Show what would change", "바뀔 내용 보기"},
+		"form.cancel":   {"Cancel", "취소"},
+
+		"problem.draft.title": {"This preview is no longer here", "이 미리 보기는 더 이상 없습니다"},
+		"problem.draft":       {"Nothing was changed. A preview waits for half an hour, and works once. Begin anew.", "바뀐 것은 없습니다. 미리 보기는 30분 동안, 한 번만 쓸 수 있습니다. 처음부터 다시 하십시오."},
+
+		"error.days":          {"The life is a number of days, 1 or more.", "유효 기간은 1 이상의 날수로 적으십시오."},
+		"error.date":          {"The date is written like 2026-12-31.", "날짜는 2026-12-31처럼 적으십시오."},
+		"error.services":      {"Choose at least one service.", "서비스를 하나 이상 고르십시오."},
+		"error.no-file":       {"Choose a file, or paste its text.", "파일을 고르거나 그 내용을 붙여 넣으십시오."},
+		"error.nothing-given": {"Give a file, a public key or an authority.", "파일, 공개 키, 인증 기관 가운데 하나를 지정하십시오."},
+		"error.passwords":     {"The two passwords differ. Type both again.", "두 암호가 다릅니다. 다시 입력하십시오."},
+		"error.no-password":   {"A private key leaves these pages only with a password.", "이 화면에서 개인 키는 암호를 걸어야만 내보낼 수 있습니다."},
+	}
+}
+
+// actWords are about acts: what they are called before and after, their preview, and what was done.
+func actWords() vocabulary {
+	return vocabulary{
+		"preview.title":    {"What would change", "바뀔 내용"},
+		"preview.intro":    {"Nothing has been changed yet. If this is what you want, do it with the button below.", "아직 아무것도 바뀌지 않았습니다. 아래 내용이 맞으면 버튼을 눌러 실행하십시오."},
+		"preview.nothing":  {"There is nothing to do.", "할 일이 없습니다."},
+		"preview.anew":     {"The organisation has changed since you looked. This is what would change now.", "보고 계신 동안 조직의 상태가 바뀌었습니다. 지금 실행하면 다음과 같이 바뀝니다."},
+		"preview.later":    {"What this changes depends on the step before it.", "이 단계의 결과는 앞 단계에 달려 있습니다."},
+		"preview.made":     {"What comes in", "들어오는 것"},
+		"preview.until":    {"Until", "만료일"},
+		"preview.moves":    {"Where the certificate served changes", "제공하는 TLS 인증서가 바뀌는 곳"},
+		"preview.where":    {"Where", "곳"},
+		"preview.from":     {"Now", "지금"},
+		"preview.to":       {"Then", "바뀐 뒤"},
+		"preview.removed":  {"This goes:", "없어지는 것:"},
+		"preview.no-moves": {"No listener serves another certificate because of it.", "이 일로 다른 TLS 인증서를 제공하게 되는 리스너는 없습니다."},
+		"preview.do":       {"Do it", "실행"},
+		"preview.back":     {"Back", "돌아가기"},
+		"held.until":       {"until", "만료"},
+		"refused.title":    {"This cannot be done", "할 수 없는 일입니다"},
+
+		"role.default": {"default", "기본"},
+		"role.name":    {"by name", "이름별"},
+
+		"done.label":   {"What was done", "한 일"},
+		"done.failed":  {"The step after it failed:", "그다음 단계는 실패했습니다:"},
+		"done.undo":    {"Undo", "되돌리기"},
+		"done.command": {"Or on the command line:", "명령줄에서는:"},
+
+		"act.new":                   {"Make the self-signed certificate %s", "자체 서명 TLS 인증서 만들기: %s"},
+		"act.new.done":              {"Made: %s", "만들었습니다: %s"},
+		"act.request":               {"Make the request %s", "발급 요청 만들기: %s"},
+		"act.request.done":          {"Made the request: %s", "발급 요청을 만들었습니다: %s"},
+		"act.import":                {"Import %s", "가져오기: %s"},
+		"act.import.done":           {"Imported: %s", "가져왔습니다: %s"},
+		"act.enable":                {"Enable %s", "서비스에 쓰기: %s"},
+		"act.enable.done":           {"Enabled: %s", "서비스에 씁니다: %s"},
+		"act.disable":               {"Stop serving %s by name", "이름별 제공 멈추기: %s"},
+		"act.disable.done":          {"No longer served by name: %s", "이름별 제공을 멈추었습니다: %s"},
+		"act.internal":              {"Make %s the internal certificate", "내부 TLS 인증서로 쓰기: %s"},
+		"act.internal.done":         {"Now the internal certificate: %s", "내부 TLS 인증서로 씁니다: %s"},
+		"act.renew":                 {"Renew %s", "갱신: %s"},
+		"act.renew.done":            {"Renewed: %s", "갱신했습니다: %s"},
+		"act.activate":              {"Put the next generation of %s in force", "다음 세대 적용: %s"},
+		"act.activate.done":         {"In force: the next generation of %s", "다음 세대를 적용했습니다: %s"},
+		"act.rollback":              {"Roll %s back to the generation before", "이전 세대로 되돌리기: %s"},
+		"act.rollback.done":         {"Rolled back: %s", "이전 세대로 되돌렸습니다: %s"},
+		"act.remove":                {"Remove %s", "삭제: %s"},
+		"act.remove.done":           {"Removed: %s", "삭제했습니다: %s"},
+		"act.lineage":               {"Change how %s renews", "갱신 방식 바꾸기: %s"},
+		"act.lineage.done":          {"Changed how it renews: %s", "갱신 방식을 바꾸었습니다: %s"},
+		"act.listener-enable":       {"Open the listener %s", "리스너 켜기: %s"},
+		"act.listener-enable.done":  {"Opened: %s", "켰습니다: %s"},
+		"act.listener-disable":      {"Close the listener %s", "리스너 끄기: %s"},
+		"act.listener-disable.done": {"Closed: %s", "껐습니다: %s"},
+		"act.trust":                 {"Trust the authorities in %s", "인증 기관 신뢰: %s"},
+		"act.trust.done":            {"Trusted: %s", "신뢰합니다: %s"},
+		"act.distrust":              {"Trust no more: %s", "더 이상 신뢰하지 않기: %s"},
+		"act.distrust.done":         {"No longer trusted: %s", "더 이상 신뢰하지 않습니다: %s"},
+		"act.untrust":               {"Take %s off the list", "목록에서 빼기: %s"},
+		"act.untrust.done":          {"Off the list: %s", "목록에서 뺐습니다: %s"},
+	}
+}
+
+// certificatesWords are those of the list of certificates.
+func certificatesWords() vocabulary {
+	return vocabulary{
+		"list.count":           {"%s in this list", "이 목록에 %s개"},
+		"list.new":             {"New self-signed", "자체 서명으로 만들기"},
+		"list.request":         {"Request one", "발급 요청"},
+		"list.import":          {"Import", "가져오기"},
+		"list.filter":          {"Filter", "거르기"},
+		"list.any":             {"any", "전체"},
+		"list.within":          {"within %s", "%s 안에"},
+		"list.domain":          {"Name or domain", "이름 또는 도메인"},
+		"list.ends":            {"Ends", "만료"},
+		"list.all":             {"Previous and retired too", "이전·폐지 세대도"},
+		"list.show":            {"Show", "보기"},
+		"list.caption":         {"One row is one generation. What ends first stands first; requests that wait stand above all.", "한 줄이 한 세대입니다. 먼저 만료되는 것이 위에 있고, 발급을 기다리는 요청이 맨 위에 있습니다."},
+		"list.complete":        {"Complete", "완료하기"},
+		"list.pages":           {"Pages", "쪽"},
+		"list.page":            {"Page %s of %s", "%s / %s쪽"},
+		"list.previous":        {"Previous", "이전"},
+		"list.next":            {"Next", "다음"},
+		"list.none":            {"There is no certificate here", "여기에는 TLS 인증서가 없습니다"},
+		"list.none.teach":      {"A certificate proves to clients whom they talk to. Make one that signs itself to begin at once, or request one of an authority that your clients trust.", "TLS 인증서는 클라이언트에게 상대가 누구인지 증명합니다. 바로 시작하려면 자체 서명으로 만들고, 클라이언트가 신뢰하는 것이 필요하면 인증 기관에 발급을 요청하십시오."},
+		"list.none-such":       {"No certificate fits", "맞는 TLS 인증서가 없습니다"},
+		"list.none-such.teach": {"Widen the filter. A name finds the certificates that cover it, wildcards included.", "조건을 넓혀 보십시오. 이름으로 찾으면 와일드카드를 포함해 그 이름에 맞는 것이 모두 나옵니다."},
+		"list.everything":      {"Show everything", "모두 보기"},
+
+		"generation.number":   {"generation %s", "%s세대"},
+		"generation.current":  {"in force", "적용 중"},
+		"generation.next":     {"next, waits", "다음, 대기"},
+		"generation.previous": {"previous", "이전"},
+		"generation.retired":  {"retired", "물러남"},
+		"generation.pending":  {"request", "요청"},
+	}
+}
+
+// certificateWords are those of the page of one certificate.
+func certificateWords() vocabulary {
+	return vocabulary{
+		"act.complete":        {"Complete the request", "요청 완료하기"},
+		"act.enable.button":   {"Enable for services", "서비스에 쓰기"},
+		"act.ask-again":       {"Request the next one", "다음 것 발급 요청"},
+		"act.export":          {"Export", "내보내기"},
+		"act.activate.button": {"Put in force", "적용하기"},
+		"act.renew.button":    {"Renew", "갱신"},
+		"act.rollback.button": {"Roll back", "이전 세대로 되돌리기"},
+		"act.disable.button":  {"Stop", "멈추기"},
+		"act.disable.at":      {"Stop serving it by name on %s", "이름별 제공 멈추기: %s"},
+		"act.internal.button": {"Make it the internal certificate", "내부 TLS 인증서로 쓰기"},
+
+		"pending.title": {"The request for the authority", "인증 기관에 보낼 요청"},
+		"pending.how":   {"Give this text to your authority. When it answers, complete the request with the file it sends; the private key is here already.", "이 글을 인증 기관에 보내십시오. 답이 오면 받은 파일로 요청을 완료합니다. 개인 키는 이미 여기에 있습니다."},
+		"pending.csr":   {"The request, in PEM", "요청(PEM)"},
+
+		"download.csr-pem": {"Download PEM", "PEM 내려받기"},
+		"download.csr-der": {"Download DER", "DER 내려받기"},
+		"download.public":  {"Without the private key.", "개인 키는 들어 있지 않습니다."},
+
+		"path.title":         {"Chain", "인증 사슬"},
+		"path.valid":         {"within its dates", "유효 기간 안"},
+		"path.anchor":        {"trusted", "신뢰함"},
+		"path.missing":       {"nothing trusted", "신뢰할 수 있는 것이 없음"},
+		"path.missing.teach": {"The chain reaches no authority that is trusted here. Import the missing certificate, or trust the authority.", "사슬이 여기서 신뢰하는 인증 기관에 닿지 않습니다. 빠진 TLS 인증서를 가져오거나 그 인증 기관을 신뢰하도록 하십시오."},
+
+		"line.title":       {"Renewal line", "갱신 계열"},
+		"line.teach":       {"Services are bound to the line, so a renewal cannot strand them. The mark is now.", "서비스는 갱신 계열에 연결되어 있어 갱신해도 끊기지 않습니다. 세로줄이 지금입니다."},
+		"renew.other":      {"Renew in another way", "다른 방법으로 갱신"},
+		"renew.keep":       {"Keep the key", "같은 키 유지"},
+		"renew.wait":       {"Let it wait until somebody puts it in force", "적용하지 않고 기다리게 하기"},
+		"lineage.settings": {"How it renews", "갱신 방식"},
+
+		"lineage.activation": {"A new generation", "새 세대는"},
+		"lineage.auto":       {"comes into force by itself", "저절로 적용됨"},
+		"lineage.approve":    {"waits for a person", "사람의 승인을 기다림"},
+		"lineage.key":        {"The key at renewal", "갱신할 때 키는"},
+		"lineage.new-key":    {"a new one", "새로 만듦"},
+		"lineage.keep-key":   {"the same one", "그대로 씀"},
+		"lineage.set":        {"Change", "바꾸기"},
+
+		"serves.title":   {"Where it serves", "쓰이는 곳"},
+		"serves.nothing": {"Nowhere yet. Enable it for a service, and clients meet it there.", "아직 쓰이지 않습니다. 서비스에 쓰도록 하면 그곳에서 클라이언트에게 제공됩니다."},
+		"serves.off":     {"the listener is off", "리스너가 꺼져 있음"},
+		"serves.lineage": {"The generation in force serves there; this one does not.", "그곳에는 적용 중인 세대가 쓰이며, 이 세대는 쓰이지 않습니다."},
+
+		"thief.title": {"What a thief of this key could do", "이 키를 훔친 사람이 할 수 있는 일"},
+		"thief.teach": {"If somebody else may have the private key, renew with a new key and let the authority revoke this certificate.", "개인 키가 새어 나갔을지 모른다면 새 키로 갱신하고 인증 기관에 이 TLS 인증서의 폐기를 요청하십시오."},
+		"lints.title": {"Rules of public authorities that it breaks", "공인 인증 기관의 규칙에 어긋나는 점"},
+		"lints.teach": {"Browsers may refuse it for these; mail programs mostly do not look.", "브라우저는 이 때문에 거부할 수 있지만 메일 프로그램은 대개 보지 않습니다."},
+
+		"detail.title":      {"Details", "자세히"},
+		"detail.members":    {"Members of this generation:", "이 세대의 구성원:"},
+		"detail.names":      {"Names", "이름"},
+		"detail.subject":    {"Subject", "주체"},
+		"detail.issuer":     {"Issuer", "발급자"},
+		"detail.serial":     {"Serial number", "일련 번호"},
+		"detail.key":        {"Key", "키"},
+		"detail.usages":     {"Purposes", "용도"},
+		"detail.signature":  {"Signature", "서명 방식"},
+		"detail.crl":        {"Revocation lists", "폐기 목록 주소"},
+		"detail.ocsp":       {"OCSP responder", "OCSP 응답 서버"},
+		"detail.authority":  {"May sign certificates", "다른 것에 서명할 수 있음"},
+		"detail.root":       {"Trust comes from", "신뢰의 근거"},
+		"detail.has-key":    {"Private key is here", "개인 키 있음"},
+		"detail.exportable": {"Key may be exported", "키를 내보낼 수 있음"},
+		"detail.server":     {"Server", "서버"},
+
+		"root.None":        {"nothing", "없음"},
+		"root.Registry":    {"setup, or a root added by hand", "설치할 때 만든 것 또는 직접 추가한 루트"},
+		"root.Enterprise":  {"our own authority", "조직의 인증 기관"},
+		"root.ThirdParty":  {"the system's root store", "시스템의 루트 저장소"},
+		"root.GroupPolicy": {"a root pushed by an administrator's tool", "관리 도구가 배포한 루트"},
+		"root.Unknown":     {"not known yet", "아직 모름"},
+
+		"pem.title": {"The certificate in PEM", "PEM으로 보기"},
+
+		"remove.title": {"Remove", "삭제"},
+		"remove.teach": {"A removed certificate and its private key cannot be brought back.", "삭제한 TLS 인증서와 개인 키는 되살릴 수 없습니다."},
+		"remove.one":   {"Remove this generation", "이 세대 삭제"},
+		"remove.all":   {"Remove the whole renewal line", "갱신 계열 전체 삭제"},
+
+		"same-command": {"The same on the command line:", "명령줄에서는:"},
+	}
+}
+
+// makeWords are those of the forms that make certificates and requests.
+func makeWords() vocabulary {
+	return vocabulary{
+		"new.title":     {"New self-signed certificate", "자체 서명 TLS 인증서 만들기"},
+		"new.intro":     {"It is made at once and costs nothing. Clients trust it only after somebody has compared its fingerprint, so it fits servers among themselves, tests, and devices that you manage.", "비용 없이 바로 만듭니다. 지문을 비교한 클라이언트만 신뢰하므로 서버 사이, 시험, 직접 관리하는 기기에 알맞습니다."},
+		"request.title": {"Request a certificate of an authority", "인증 기관에 TLS 인증서 발급 요청"},
+		"request.intro": {"A private key is made here and stays here. You get a request to copy or download; the authority's answer completes it.", "개인 키는 여기서 만들어 여기에 남습니다. 복사하거나 내려받을 요청을 드리며, 인증 기관의 답으로 완료합니다."},
+
+		"field.name":            {"Friendly name", "알아보기 쉬운 이름"},
+		"field.name.help":       {"For people; at most 63 characters.", "사람이 보는 이름입니다. 최대 63자."},
+		"field.domains":         {"Names", "이름"},
+		"field.domains.help":    {"One per line, like mail.example.com or *.example.com. Empty means this server's own names.", "한 줄에 하나씩, mail.example.com 또는 *.example.com처럼 적습니다. 비워 두면 이 서버의 이름을 씁니다."},
+		"field.domains.request": {"One per line, like mail.example.com or *.example.com. Clients compare the name that they connect to with these.", "한 줄에 하나씩, mail.example.com 또는 *.example.com처럼 적습니다. 클라이언트는 접속한 이름을 이것과 비교합니다."},
+		"field.kind":            {"Key", "키"},
+		"field.kind.help":       {"ECDSA is small and fast; old clients need RSA.", "ECDSA는 작고 빠릅니다. 오래된 클라이언트에는 RSA가 필요합니다."},
+		"key.default-two":       {"ECDSA-P256 and RSA-2048 together (recommended)", "ECDSA-P256과 RSA-2048 함께(권장)"},
+		"key.default-one":       {"ECDSA-P256 (recommended)", "ECDSA-P256(권장)"},
+		"field.days":            {"Life in days", "유효 기간(일)"},
+		"field.days.help":       {"Empty means 825, the longest that all devices accept.", "비워 두면 825일입니다. 모든 기기가 받아들이는 가장 긴 기간입니다."},
+		"field.exportable":      {"The private key may be exported later", "나중에 개인 키를 내보낼 수 있게 하기"},
+		"field.exportable.help": {"Leave it off unless another machine needs the key.", "다른 기계에서 키가 필요하지 않다면 끄십시오."},
+		"field.services":        {"Enable it at once for", "바로 쓸 서비스"},
+		"field.services.help":   {"It takes over from what serves there now.", "지금 쓰이는 것을 대신합니다."},
+		"field.subject":         {"Subject", "주체"},
+		"field.subject.help":    {"In the form CN=mail.example.com,O=Example,C=KR.", "CN=mail.example.com,O=Example,C=KR 꼴로 적습니다."},
+		"field.no-cn":           {"Leave the common name out", "일반 이름(CN) 빼기"},
+		"field.no-cn.help":      {"Some authorities want it so; old devices need the name.", "이렇게 원하는 인증 기관이 있습니다. 오래된 기기에는 일반 이름이 필요합니다."},
+		"field.lineage":         {"Renewal line", "갱신 계열"},
+		"field.lineage.help":    {"The name of one that is there makes this its next generation. Empty begins a new line.", "이미 있는 이름을 적으면 그 계열의 다음 세대가 됩니다. 비워 두면 새 계열이 시작됩니다."},
+	}
+}
+
+// importWords are those of the import.
+func importWords() vocabulary {
+	return vocabulary{
+		"import.title":        {"Import certificates", "TLS 인증서 가져오기"},
+		"import.intro":        {"PFX, PEM, DER, P7B, ZIP and JKS; several files together, in any order. You see what came in before anything is kept, and nothing is bound to a service.", "PFX, PEM, DER, P7B, ZIP, JKS를 받습니다. 여러 파일을 순서 없이 함께 올려도 됩니다. 저장하기 전에 들어온 것을 보여 드리며, 서비스에는 연결하지 않습니다."},
+		"import.send":         {"Look into the files", "파일 살펴보기"},
+		"import.complete":     {"What the authority sent for %s. Its chain may be in the same file or in another.", "%s 요청에 대해 인증 기관이 보낸 파일입니다. 중간 단계가 같은 파일에 있어도, 따로 있어도 됩니다."},
+		"field.file":          {"Files", "파일"},
+		"field.file.help":     {"At most 16 MiB each.", "파일마다 최대 16 MiB."},
+		"field.pem":           {"Or paste PEM", "또는 PEM 붙여 넣기"},
+		"field.pem.help":      {"Everything from -----BEGIN to -----END, lines included.", "-----BEGIN부터 -----END까지 모두 붙여 넣으십시오."},
+		"field.password":      {"Password of the files", "파일의 암호"},
+		"field.password.help": {"Only if there is one.", "있을 때만 적습니다."},
+	}
+}
+
+// exportWords are those of the export.
+func exportWords() vocabulary {
+	return vocabulary{
+		"export.title":            {"Export", "내보내기"},
+		"export.intro":            {"The file goes to this browser. A private key in it lets whoever has it pose as your server: keep it short, and delete it afterwards. Each export of a key is in the audit trail.", "파일은 이 브라우저로 내려갑니다. 개인 키가 든 파일을 가진 사람은 서버 행세를 할 수 있으니 필요한 동안만 두고 지우십시오. 키를 내보낸 일은 감사 기록에 남습니다."},
+		"export.send":             {"Download", "내려받기"},
+		"field.format":            {"Format", "형식"},
+		"field.format.help":       {"Formats with the private key ask for a password.", "개인 키가 들어가는 형식에는 암호가 필요합니다."},
+		"export.pfx":              {"PFX with the private key (AES-256)", "개인 키가 든 PFX(AES-256)"},
+		"export.pfx-windows2016":  {"PFX with the private key, for Windows Server 2016 and older", "개인 키가 든 PFX, Windows Server 2016 이하용"},
+		"export.pem":              {"PEM with the private key, encrypted", "개인 키가 든 PEM(암호화)"},
+		"export.pem-public":       {"PEM without the private key", "개인 키 없는 PEM"},
+		"export.p7b":              {"P7B: the certificate and its chain", "P7B: TLS 인증서와 사슬"},
+		"export.der":              {"DER: the certificate alone", "DER: TLS 인증서만"},
+		"export.not-exportable":   {"The private key of this renewal line may not be exported: that was decided when it was made. The certificate itself may.", "이 갱신 계열의 개인 키는 내보낼 수 없도록 만들어졌습니다. TLS 인증서 자체는 내보낼 수 있습니다."},
+		"export.no-key":           {"The private key is not here, so only the certificate itself can be exported.", "개인 키가 여기에 없으므로 TLS 인증서 자체만 내보낼 수 있습니다."},
+		"field.new-password":      {"Password for the file", "파일에 걸 암호"},
+		"field.new-password.help": {"Whoever opens the file needs it.", "파일을 여는 사람에게 필요합니다."},
+		"field.repeated":          {"The password once more", "암호 다시 입력"},
+		"field.no-chain":          {"Leave the chain out", "사슬 빼기"},
+		"field.no-chain.help":     {"Servers mostly need it.", "서버에는 대개 필요합니다."},
+	}
+}
+
+// enableWords are those of enabling.
+func enableWords() vocabulary {
+	return vocabulary{
+		"enable.title":         {"Enable for services", "서비스에 쓰기"},
+		"enable.intro":         {"New connections get the certificate within a second; those that are open go on undisturbed.", "새 연결에는 1초 안에 이 TLS 인증서가 쓰이고, 열려 있는 연결은 그대로 이어집니다."},
+		"enable.services":      {"Services for %s", "서비스: %s"},
+		"enable.services.help": {"What it serves already stays. What serves there now is taken over from.", "이미 쓰이는 곳은 그대로입니다. 고른 곳에서는 지금 것을 대신합니다."},
+		"enable.now":           {"now: %s", "지금: %s"},
+		"enable.nothing-now":   {"now: nothing", "지금: 없음"},
+		"field.role":           {"How", "방법"},
+		"enable.default":       {"As the default", "기본으로"},
+		"enable.default.help":  {"Answers every client that asks for no other name.", "다른 이름을 찾지 않는 모든 클라이언트에 답합니다."},
+		"enable.by-name":       {"By name", "이름별로"},
+		"enable.by-name.help":  {"Answers only clients that ask for one of its names; the default stays.", "이 TLS 인증서의 이름을 찾는 클라이언트에만 답합니다. 기본은 그대로 둡니다."},
+		"enable.only":          {"Only these listeners", "이 리스너에만"},
+		"enable.only.help":     {"Leave all empty for every listener of the services.", "비워 두면 고른 서비스의 모든 리스너입니다."},
+	}
+}
+
+// listenersWords are those of the page of listeners.
+func listenersWords() vocabulary {
+	return vocabulary{
+		"listeners.teach":          {"What this server can answer on. A listener that is on serves the certificate beside it; clients that ask for another name may get one by name.", "이 서버가 응답할 수 있는 곳입니다. 켜진 리스너는 옆에 적힌 TLS 인증서를 제공하고, 다른 이름을 찾는 클라이언트에는 이름별로 제공할 수 있습니다."},
+		"listeners.plain":          {"Without a certificate", "TLS 인증서 없이"},
+		"listeners.of":             {"Listeners of %s", "리스너: %s"},
+		"listeners.act":            {"Action", "동작"},
+		"listeners.enable":         {"Turn on %s", "켜기: %s"},
+		"listeners.enable.button":  {"Turn on", "켜기"},
+		"listeners.disable":        {"Turn off %s", "끄기: %s"},
+		"listeners.disable.button": {"Turn off", "끄기"},
+	}
+}
+
+// trustWords are those of the pages about trust.
+func trustWords() vocabulary {
+	return vocabulary{
+		"trust.title":           {"Trust", "신뢰"},
+		"trust.teach":           {"The authorities of this machine's root store are trusted anyway. Here stand those that the organisation adds, and what it trusts no more, whoever vouches for it.", "이 기계의 루트 저장소에 있는 인증 기관은 원래 신뢰합니다. 여기에는 조직이 더한 인증 기관과, 누가 보증하더라도 더 이상 신뢰하지 않는 것이 있습니다."},
+		"trust.add":             {"Trust an authority", "인증 기관 신뢰하기"},
+		"trust.anchors":         {"Trusted authorities", "신뢰하는 인증 기관"},
+		"trust.anchors.caption": {"Added to those of the system", "시스템의 것에 더한 인증 기관"},
+		"trust.authority":       {"Authority", "인증 기관"},
+		"trust.origin":          {"Added", "더한 방법"},
+		"trust.added":           {"by hand", "직접"},
+		"trust.pushed":          {"by a tool", "관리 도구"},
+		"trust.remove":          {"Trust no more", "신뢰 거두기"},
+		"trust.remove.of":       {"Trust %s no more", "신뢰 거두기: %s"},
+		"trust.none":            {"None was added. If your organisation has its own authority, such as AD CS, add its root certificate, and the certificates that it signed count as valid here.", "더한 인증 기관이 없습니다. AD CS처럼 조직의 인증 기관이 있다면 그 루트 TLS 인증서를 더하십시오. 그러면 그 기관이 서명한 것이 여기서 유효해집니다."},
+		"trust.add.title":       {"Trust an authority", "인증 기관 신뢰하기"},
+		"trust.add.intro":       {"Give the certificate of the authority. Compare its fingerprint with one that you got by another way, such as a telephone call.", "인증 기관의 TLS 인증서를 올리십시오. 지문은 전화처럼 다른 경로로 받은 것과 비교하십시오."},
+
+		"distrust.add":         {"Distrust", "신뢰하지 않기"},
+		"distrust.list":        {"No longer trusted", "더 이상 신뢰하지 않는 것"},
+		"distrust.caption":     {"Refused wherever it appears in a chain", "사슬 어디에 있든 거부합니다"},
+		"distrust.what":        {"What", "대상"},
+		"distrust.since":       {"Since", "시작"},
+		"distrust.after":       {"only what it issued after", "다음 날짜 뒤에 발급한 것만:"},
+		"distrust.certificate": {"Certificate", "TLS 인증서"},
+		"distrust.spki":        {"Public key", "공개 키"},
+		"distrust.issuer":      {"Issuer", "발급자"},
+		"distrust.remove":      {"Take off the list", "목록에서 빼기"},
+		"distrust.remove.of":   {"Take %s off the list", "목록에서 빼기: %s"},
+		"distrust.none":        {"Nothing was added. A self-signed certificate has no authority that could revoke it: distrust it here when its key was stolen.", "더한 것이 없습니다. 자체 서명한 것은 폐기해 줄 인증 기관이 없으니, 키를 도난당하면 여기서 신뢰하지 않도록 하십시오."},
+		"distrust.title":       {"Trust something no more", "더 이상 신뢰하지 않기"},
+		"distrust.intro":       {"By certificate, by public key, or everything that an issuer has signed. One of them is enough.", "TLS 인증서, 공개 키, 또는 한 발급자가 서명한 모든 것을 지정합니다. 하나면 됩니다."},
+		"distrust.file.help":   {"The certificates in these files are refused.", "이 파일에 든 TLS 인증서를 거부합니다."},
+		"field.spki":           {"Public key", "공개 키"},
+		"field.spki.help":      {"Its SHA-256, 64 hex digits.", "SHA-256 값, 16진수 64자리."},
+		"field.issuer":         {"Issuer", "발급자"},
+		"field.issuer.help":    {"Its whole name, like CN=Old CA,O=Example,C=KR.", "전체 이름을 CN=Old CA,O=Example,C=KR처럼 적습니다."},
+		"field.after":          {"Only what it issued after", "이 날짜 뒤에 발급한 것만"},
+		"field.after.help":     {"Empty means everything.", "비워 두면 전부입니다."},
+	}
+}
