@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 
 	"github.com/spf13/cobra"
@@ -10,18 +11,44 @@ import (
 
 func (a *app) certRenewCommand() *cobra.Command {
 	var r desk.RenewRequest
+	var byRequest bool
+	var out outputFlags
 	c := &cobra.Command{
-		Use: "renew ID", Short: "Make the next generation of a self-signed certificate", Args: oneArg("the ID of a certificate"),
-		Long:    "Make the next generation of a self-signed certificate, with the same names, and put it in force. Bindings name the lineage, so they stay.",
-		Example: "  postseal cert renew mail-example-com",
+		Use: "renew ID", Short: "Make the next generation of a certificate", Args: oneArg("the ID of a certificate"),
+		Long: "Make the next generation of a self-signed certificate, with the same names, and put it in force. Bindings name the lineage, so they stay.\n" +
+			"With --request an authority is asked: a request with the same names and a new key, which waits; import the answer with: postseal cert import ANSWER",
+		Example: "  postseal cert renew mail-example-com --request --out mail.csr",
 	}
 	c.Flags().BoolVar(&r.KeepKey, "keep-key", false, "certify the same keys again")
 	c.Flags().BoolVar(&r.NoActivate, "no-activate", false, "let it wait; put it in force with: postseal cert activate ID")
+	c.Flags().BoolVar(&byRequest, "request", false, "ask an authority: make a request for it and let that wait")
+	out.flags(c.Flags())
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		r.ID = args[0]
+		switch {
+		case byRequest && r.NoActivate:
+			return &usageError{errors.New("--no-activate: whether an answer waits is said with: postseal lineage set LINEAGE --activation approve")}
+		case !byRequest && out.out != "":
+			return &usageError{errors.New("--out: only --request writes a file")}
+		case byRequest:
+			return a.renewByRequest(cmd.Context(), r, &out)
+		}
 		return a.change(cmd.Context(), "cert/renew", func(d desk.Doing) any { r.Doing = d; return r })
 	}
 	return c
+}
+
+// renewByRequest makes the request and writes it.
+func (a *app) renewByRequest(ctx context.Context, r desk.RenewRequest, out *outputFlags) error {
+	if err := out.check(); err != nil {
+		return err
+	}
+	r.DryRun = a.dryRun
+	answer, err := call[desk.AskAnswer](ctx, a, "cert/renew-request", r)
+	if err != nil {
+		return err
+	}
+	return a.printRequests(&answer, out, false)
 }
 
 func (a *app) certActivateCommand() *cobra.Command {

@@ -1,8 +1,6 @@
 package certfile
 
 import (
-	"bytes"
-	"crypto/ecdsa"
 	"encoding/asn1"
 	"errors"
 	"fmt"
@@ -35,9 +33,6 @@ func (r *reader) readKey(data []byte, at Origin, label Label) error {
 		return formatErrorf(at, "%v", err)
 	} else if err != nil {
 		return fmt.Errorf("reading %s: %w", at, err)
-	}
-	if !halvesAgree(der, key) {
-		return fmt.Errorf("reading %s: %w", at, &keys.WeakKeyError{Kind: key.Kind(), Reason: "its private half does not belong to the public half beside it"})
 	}
 	for _, k := range r.contents.Keys { // the same key in another encoding
 		if k.Private.String() == key.String() {
@@ -81,44 +76,4 @@ func foreignKey(der []byte) string {
 		return "the curve " + nameOf(curve)
 	}
 	return nameOf(a.oid)
-}
-
-// halvesAgree compares the public key that an ECDSA private key carries with the one that its scalar makes. The standard
-// library does not look at it, and so a scalar damaged on the way would silently become another key. RSA needs no such
-// look: its numbers are checked against each other.
-func halvesAgree(der []byte, key *keys.Private) bool {
-	pub, ok := key.Public().(*ecdsa.PublicKey)
-	if !ok {
-		return true
-	}
-	point, err := pub.Bytes()
-	if err != nil {
-		return false
-	}
-	outer := cryptobyte.String(der)
-	var s, inner, box, carried cryptobyte.String
-	var a algorithm
-	var has bool
-	outer.ReadASN1(&s, cbasn1.SEQUENCE)
-	s.SkipASN1(cbasn1.INTEGER)
-	if s.PeekASN1Tag(cbasn1.SEQUENCE) { // PKCS #8 around SEC 1
-		if !readAlgorithm(&s, &a) || !s.ReadASN1(&inner, cbasn1.OCTET_STRING) || !inner.ReadASN1(&s, cbasn1.SEQUENCE) || !s.SkipASN1(cbasn1.INTEGER) {
-			return false
-		}
-	}
-	// RFC 5915 section 3: the scalar, the curve [0], and the public key [1].
-	if !s.SkipASN1(cbasn1.OCTET_STRING) || !s.SkipOptionalASN1(cbasn1.Tag(0).Constructed().ContextSpecific()) ||
-		!s.ReadOptionalASN1(&box, &has, cbasn1.Tag(1).Constructed().ContextSpecific()) {
-		return false
-	}
-	if !has {
-		return true
-	}
-	if !box.ReadASN1BitStringAsBytes((*[]byte)(&carried)) {
-		return false
-	}
-	// SEC 1 section 2.3.3: a compressed point is the parity of the second coordinate, and the first one.
-	last := len(point) - 1
-	compressed := append([]byte{2 | point[last]&1}, point[1:1+last/2]...)
-	return bytes.Equal(carried, point) || bytes.Equal(carried, compressed)
 }

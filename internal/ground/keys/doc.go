@@ -24,6 +24,9 @@
 // can seal something else in its place. So the caller compares what came out with what he expects of it, a private
 // key with its certificate for instance ([Private.Matches]).
 //
-// The package does not decide who is a server, does not write files (package durable does), does not decrypt keys
-// under a passphrase, and does not search for RSA keys with close primes.
+// Public keys of others, in certificates and requests, are judged by [PublicJudge], as far as anybody can see from outside
+// that their private half is no secret.
+//
+// The package does not decide who is a server, does not write files (package durable does), and does not decrypt keys
+// under a passphrase.
 package keys

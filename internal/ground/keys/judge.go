@@ -21,19 +21,24 @@ const (
 	minScalarBits = 33
 )
 
-// WeakKeyError says that a private key must not be used, and why.
+// WeakKeyError says that a key must not be used, and why.
 type WeakKeyError struct {
 	Kind   Kind   // what sort of key it is; not always one of Kinds
 	Reason string // one clause, in lower case, for people
+	Public bool   // it was judged by its public half alone
 }
 
 // Error names the kind and the reason.
 func (e *WeakKeyError) Error() string {
-	return fmt.Sprintf("private key %s must not be used: %s", e.Kind.Label(), e.Reason)
+	half := "private"
+	if e.Public {
+		half = "public"
+	}
+	return fmt.Sprintf("%s key %s must not be used: %s", half, e.Kind.Label(), e.Reason)
 }
 
-// Judge says whether a private key is fit for use. It looks at its size, at numbers that nobody draws by chance, and
-// at whether the private half belongs to the public one. The error is a [*WeakKeyError], or [ErrUnknownKind] for a
+// Judge says whether a private key is fit for use. It looks at its size, at numbers that nobody draws by chance (scalars
+// that are small, primes that are close or come from a broken chip), and at whether the private half belongs to the public one. The error is a [*WeakKeyError], or [ErrUnknownKind] for a
 // key that is neither RSA nor ECDSA nor Ed25519. A [Private] has been judged when it was made.
 func Judge(key crypto.Signer) error {
 	var reason string
@@ -102,10 +107,17 @@ func judgeRSA(k *rsa.PrivateKey) string {
 	if len(k.Primes) != 2 {
 		return fmt.Sprintf("it has %d primes, not two", len(k.Primes))
 	}
+	if k.Primes[0] == nil || k.Primes[1] == nil {
+		return "its numbers do not belong together"
+	}
+	// FIPS 186-5 section A.1.1: the primes differ in their first 100 bits. Whoever knows the primes need not search.
+	if new(big.Int).Sub(k.Primes[0], k.Primes[1]).BitLen() <= k.N.BitLen()/2-100 {
+		return "its primes are so close together that they can be found"
+	}
 	if err := k.Validate(); err != nil {
 		return "its numbers do not belong together"
 	}
-	return ""
+	return judgeModulus(&k.PublicKey)
 }
 
 // judgePair signs a message and verifies it. It finds a private key that has been given the public key of another.

@@ -3,12 +3,17 @@ package keys
 import (
 	"bytes"
 	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/x509"
 	"encoding/asn1"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"strings"
+
+	"golang.org/x/crypto/cryptobyte"
+	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
 const (
@@ -158,5 +163,71 @@ func parseDER(der []byte) (*Private, error) {
 		// The cause stays outside: its types are those of encoding/asn1 and say nothing to a caller.
 		return nil, fmt.Errorf("%w: %v", ErrNoPrivateKey, err)
 	}
-	return New(key)
+	p, err := New(key)
+	if err == nil && !halvesAgree(der, p) {
+		return nil, &WeakKeyError{Kind: p.Kind(), Reason: "its private half does not belong to the public half beside it"}
+	}
+	return p, err
+}
+
+// halvesAgree compares the public key that a file for an ECDSA or Ed25519 key carries with the one that its private half
+// makes. The standard library does not look at it, and so a scalar damaged on the way would silently become another key.
+// RSA needs no such look: its numbers are checked against each other.
+func halvesAgree(der []byte, p *Private) bool {
+	var carried []byte
+	var has, readable bool
+	switch pub := p.Public().(type) {
+	case *ecdsa.PublicKey:
+		point, err := pub.Bytes()
+		if err != nil {
+			return false
+		}
+		if carried, has, readable = carriedPoint(der); !has || !readable {
+			return readable
+		}
+		// SEC 1 section 2.3.3: a compressed point is the parity of the second coordinate, and the first one.
+		last := len(point) - 1
+		compressed := append([]byte{2 | point[last]&1}, point[1:1+last/2]...)
+		return bytes.Equal(carried, point) || bytes.Equal(carried, compressed)
+	case ed25519.PublicKey:
+		carried, has, readable = carriedPublic(der)
+		return readable && (!has || bytes.Equal(carried, pub))
+	}
+	return true
+}
+
+// carriedPoint is the public key [1] of RFC 5915 section 3, in SEC 1 or in PKCS #8 around it.
+func carriedPoint(der []byte) (point []byte, has, readable bool) {
+	outer := cryptobyte.String(der)
+	var s, inner, box cryptobyte.String
+	if !outer.ReadASN1(&s, cbasn1.SEQUENCE) || !s.SkipASN1(cbasn1.INTEGER) {
+		return nil, false, false
+	}
+	if s.PeekASN1Tag(cbasn1.SEQUENCE) { // PKCS #8
+		if !s.SkipASN1(cbasn1.SEQUENCE) || !s.ReadASN1(&inner, cbasn1.OCTET_STRING) || !inner.ReadASN1(&s, cbasn1.SEQUENCE) || !s.SkipASN1(cbasn1.INTEGER) {
+			return nil, false, false
+		}
+	}
+	if !s.SkipASN1(cbasn1.OCTET_STRING) || !s.SkipOptionalASN1(cbasn1.Tag(0).Constructed().ContextSpecific()) ||
+		!s.ReadOptionalASN1(&box, &has, cbasn1.Tag(1).Constructed().ContextSpecific()) {
+		return nil, false, false
+	}
+	if has && !box.ReadASN1BitStringAsBytes(&point) {
+		return nil, true, false
+	}
+	return point, has, true
+}
+
+// carriedPublic is the publicKey [1] of RFC 5958 section 2, which OpenSSL leaves out and some libraries write.
+func carriedPublic(der []byte) (key []byte, has, readable bool) {
+	outer := cryptobyte.String(der)
+	var s, box cryptobyte.String
+	if !outer.ReadASN1(&s, cbasn1.SEQUENCE) || !s.SkipASN1(cbasn1.INTEGER) || !s.SkipASN1(cbasn1.SEQUENCE) || !s.SkipASN1(cbasn1.OCTET_STRING) ||
+		!s.SkipOptionalASN1(cbasn1.Tag(0).Constructed().ContextSpecific()) || !s.ReadOptionalASN1(&box, &has, cbasn1.Tag(1).ContextSpecific()) {
+		return nil, false, false
+	}
+	if has && len(box) > 0 { // IMPLICIT BIT STRING: the first octet counts unused bits
+		return box[1:], true, box[0] == 0
+	}
+	return nil, has, !has
 }

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"postseal/internal/ground/keys"
 	"postseal/internal/ground/x509cert"
 )
 
@@ -66,7 +67,7 @@ type Distrust struct {
 	certificates map[[32]byte]string
 	keys         map[[32]byte]string
 	issuers      map[string][]issuerRule // by name in normal form
-	scalars      *scalarSearch           // nil if not wanted
+	scalars      *keys.ScalarSearch      // nil if not wanted
 }
 
 type issuerRule struct {
@@ -156,11 +157,11 @@ func (f *distrustFile) compile() (*Distrust, error) {
 		}
 		d.issuers[string(key)] = append(d.issuers[string(key)], issuerRule{e.After, because(e.Reason)})
 	}
-	if f.Bits < 0 || f.Bits > maxScalarBits {
-		return nil, &InvalidDistrustError{"smallScalarBits", fmt.Sprintf("not between 0 and %d", maxScalarBits)}
+	if f.Bits < 0 || f.Bits > keys.MaxScalarBits {
+		return nil, &InvalidDistrustError{"smallScalarBits", fmt.Sprintf("not between 0 and %d", keys.MaxScalarBits)}
 	}
 	if f.Bits > 0 {
-		d.scalars = newScalarSearch(f.Bits)
+		d.scalars = keys.NewScalarSearch(f.Bits)
 	}
 	return d, nil
 }
@@ -196,7 +197,7 @@ func (d *Distrust) Merge(other *Distrust) *Distrust {
 		sequence: max(d.sequence, other.sequence), certificates: map[[32]byte]string{}, keys: map[[32]byte]string{}, issuers: map[string][]issuerRule{},
 		scalars: d.scalars,
 	}
-	if m.scalars == nil || other.scalars != nil && other.scalars.bits > m.scalars.bits {
+	if m.scalars == nil || other.scalars != nil && other.scalars.Bits() > m.scalars.Bits() {
 		m.scalars = other.scalars
 	}
 	for _, from := range []*Distrust{other, d} {
@@ -229,8 +230,8 @@ func (d *Distrust) finds(cert *x509.Certificate) string {
 			}
 		}
 	}
-	if d.scalars != nil && d.scalars.small(spki, cert.PublicKey) {
-		return fmt.Sprintf("its private key is a number of at most %d bits, so anybody can know it", d.scalars.bits)
+	if d.scalars != nil && d.scalars.Small(cert.PublicKey) {
+		return fmt.Sprintf("its private key is a number of at most %d bits, so anybody can know it", d.scalars.Bits())
 	}
 	return ""
 }

@@ -77,6 +77,9 @@ type Desk struct {
 	// revoked is opened when somebody asks: most commands do not.
 	revoked func() (*revocation.Checker, error)
 
+	// publicKeys judges the keys of certificates that are taken in.
+	publicKeys *keys.PublicJudge
+
 	// signers are the opened private keys by secret id; guarded by settling.
 	signers map[string]*keys.Private
 }
@@ -93,7 +96,7 @@ func Open(ctx context.Context, o Options) (*Desk, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	d := &Desk{db: o.State, runtime: o.Runtime, health: o.Health, log: o.Log, signers: make(map[string]*keys.Private)}
+	d := &Desk{db: o.State, runtime: o.Runtime, health: o.Health, log: o.Log, publicKeys: keys.NewPublicJudge(), signers: make(map[string]*keys.Private)}
 	d.ring = keyring.New(keyring.Options{Log: o.Log})
 	d.revoked = revokedBy(o)
 	err := d.db.View(ctx, func(tx *state.Tx) error {

@@ -2,8 +2,10 @@ package desk
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"postseal/internal/ground/health"
 	"postseal/internal/ground/state"
@@ -22,10 +24,13 @@ func (d *Desk) Engine() *Engine { return &Engine{d} }
 // RunRenewals renews what is due until ctx ends.
 func (d *Desk) RunRenewals(ctx context.Context, log *slog.Logger) { renewal.Run(ctx, d.Engine(), log) }
 
-// Lines returns the lineages that renew by themselves.
+// Lines returns the lineages that renew by themselves. It also retires what has come to its end, which time alone does.
 func (e *Engine) Lines(ctx context.Context) ([]renewal.Line, error) {
 	v, err := e.desk.view(ctx)
 	if err != nil {
+		return nil, err
+	}
+	if err := e.retire(ctx, v); err != nil {
 		return nil, err
 	}
 	var lines []renewal.Line
@@ -50,6 +55,35 @@ func (e *Engine) Lines(ctx context.Context) ([]renewal.Line, error) {
 		lines = append(lines, line)
 	}
 	return lines, nil
+}
+
+// retire retires previous generations that have come to their own end: until then they can be gone back to, after it
+// they are only kept to be looked at.
+func (e *Engine) retire(ctx context.Context, v *view) error {
+	for _, l := range v.lineages {
+		previous, ok := l.InState(state.StatePrevious)
+		if !ok || !ended(previous, time.Now()) {
+			continue
+		}
+		seq, err := e.desk.db.Update(ctx, state.Actor{Who: "postseal", From: "renewal"}, func(tx *state.Tx) error {
+			tx.ActFor(e.desk.server)
+			if err := tx.Expect(v.seq); err != nil {
+				return err
+			}
+			if err := tx.SetGenerationState(previous, state.StateRetired); err != nil {
+				return err
+			}
+			return tx.Audit("retire", l.Name, generationFacts(previous), nil)
+		})
+		if errors.Is(err, state.ErrStale) {
+			return nil // somebody changed something meanwhile; the next look will tell
+		}
+		if err != nil {
+			return fmt.Errorf("retiring generation %d of %s: %w", previous.Number, l.Name, err)
+		}
+		v.seq = seq
+	}
+	return nil
 }
 
 // renewsItself says whether the engine renews a lineage.

@@ -61,8 +61,9 @@ func TestTheDefaultsRenewByThemselves(t *testing.T) {
 		}
 		for _, name := range []string{NameInternal, NameAuth} {
 			members := map[string]int{NameInternal: 2, NameAuth: 1}[name]
-			if current, previous := count(name, state.StateCurrent), count(name, state.StatePrevious); current != members || previous != members {
-				t.Errorf("%s: %d current and %d previous members, want %d of each", name, current, previous, members)
+			// The first generation, of five years, has come to its end in the sixth.
+			if current, retired := count(name, state.StateCurrent), count(name, state.StateRetired); current != members || retired != members {
+				t.Errorf("%s: %d current and %d retired members, want %d of each", name, current, retired, members)
 			}
 		}
 		if got := count(NameManagement, state.StateCurrent) + count(NameManagement, state.StatePrevious); got != 1 {

@@ -17,6 +17,7 @@ import (
 	"postseal/internal/ground/keys"
 	"postseal/internal/ground/state"
 	"postseal/internal/ground/x509cert"
+	"postseal/internal/keep/trust"
 )
 
 // Errors of an import.
@@ -66,6 +67,9 @@ func (d *Desk) Import(ctx context.Context, who state.Actor, r ImportRequest) (*C
 			return nil, nil, err
 		}
 		i := &importing{request: r, view: v, sealer: v.sealer(), change: newChange(v)}
+		if err := i.judge(d.publicKeys, assembly); err != nil {
+			return nil, nil, err
+		}
 		if err := i.sort(assembly); err != nil {
 			return nil, nil, err
 		}
@@ -119,6 +123,22 @@ type importing struct {
 	steps   []func(tx *state.Tx) error
 }
 
+// judge refuses a certificate whose private key anybody can find by the public half, and names issuers with such a key:
+// they are theirs to replace.
+func (i *importing) judge(publicKeys *keys.PublicJudge, a *certfile.Assembly) error {
+	for _, b := range a.Bundles {
+		if err := publicKeys.Judge(b.Leaf.PublicKey); err != nil {
+			return fmt.Errorf("importing %s: %w", b.LeafFrom, err)
+		}
+		for _, issuer := range b.Chain {
+			if err := publicKeys.Judge(issuer.PublicKey); err != nil {
+				i.change.Warnings = append(i.change.Warnings, fmt.Sprintf("the chain of %s: its issuer %s: %v", b.LeafFrom, x509cert.SubjectText(issuer.Subject), err))
+			}
+		}
+	}
+	return nil
+}
+
 // sort decides what becomes of each bundle.
 func (i *importing) sort(a *certfile.Assembly) error {
 	var issuers []*x509.Certificate
@@ -142,7 +162,7 @@ func (i *importing) sort(a *certfile.Assembly) error {
 		if time.Now().After(b.Leaf.NotAfter) {
 			return fmt.Errorf("importing %s: %w on %s", b.LeafFrom, ErrImportEnded, b.Leaf.NotAfter.UTC().Format(time.DateOnly))
 		}
-		if b.MissingIssuer != "" {
+		if b.MissingIssuer != "" && !i.rootIsKnown(b) {
 			i.change.Warnings = append(i.change.Warnings, fmt.Sprintf("the chain stops: the certificate of %s is missing; import it too, or clients will not trust this one", b.MissingIssuer))
 		}
 		if waiting, ok := i.view.waitingFor(b.Leaf); ok {
@@ -164,6 +184,25 @@ func (i *importing) sort(a *certfile.Assembly) error {
 		return ErrNothingToImport
 	}
 	return nil
+}
+
+// rootIsKnown says whether a chain that stops lacks nothing but its root, and the root is trusted here. Authorities
+// leave it out, and rightly: clients believe only their own copy.
+func (i *importing) rootIsKnown(b certfile.Bundle) bool {
+	last := b.Leaf
+	if n := len(b.Chain); n > 0 {
+		last = b.Chain[n-1]
+	}
+	issued := func(root *x509.Certificate) bool {
+		return bytes.Equal(root.RawSubject, last.RawIssuer) && last.CheckSignatureFrom(root) == nil
+	}
+	for _, a := range i.view.judge.anchors {
+		if root, err := x509cert.ParseCertificate(a.Certificate); err == nil && issued(root) {
+			return true
+		}
+	}
+	system, err := trust.SystemAnchors()
+	return err == nil && slices.ContainsFunc(system, func(a trust.Anchor) bool { return issued(a.Cert) })
 }
 
 // keepIssuers remembers the certificates of authorities, to complete chains with.

@@ -62,6 +62,9 @@ func (d *Desk) Ask(ctx context.Context, who state.Actor, r AskRequest) (*AskAnsw
 		}
 		change := newChange(v)
 		old := existing && oldMail(listenersOfBindings(v.bindingViews(l.ID)))
+		if existing {
+			change.warnReplaced(l)
+		}
 		change.Notes = append(change.Notes, v.nameSet(l.ID, p.spec.options.Names, !r.NoCommonName || p.spec.options.Subject.CommonName != "", old).Cautions()...)
 		if r.DryRun {
 			return change, nil, nil

@@ -13,13 +13,13 @@ func conditions() map[health.Code]func(health.Condition) string {
 		health.CodeManagementWithoutCertificate: say(`postseal cert new --name "Postseal Management" --services MANAGEMENT, or use one that is there: postseal cert enable ID --services MANAGEMENT`),
 		health.CodeListenerWithoutCertificate:   say("postseal cert enable ID --services SERVICE, or do without it: postseal listener disable NAME"),
 		health.CodeCertificateExpired: func(c health.Condition) string {
-			return "make its next generation: postseal cert renew " + c.Object + "; if an authority signed it: postseal cert request --name NAME --domain DOMAIN --lineage " + c.Object + "; or let another take over: postseal cert enable OTHER --services LIST"
+			return "make its next generation: postseal cert renew " + c.Object + "; if an authority signed it: postseal cert renew " + c.Object + " --request --out FILE; or let another take over: postseal cert enable OTHER --services LIST"
 		},
 		health.CodeCertificateEnding: func(c health.Condition) string {
-			return "make its next generation: postseal cert renew " + c.Object + "; if an authority signed it: postseal cert request --name NAME --domain DOMAIN --lineage " + c.Object + "; or let another take over: postseal cert enable OTHER --services LIST"
+			return "make its next generation: postseal cert renew " + c.Object + "; if an authority signed it: postseal cert renew " + c.Object + " --request --out FILE; or let another take over: postseal cert enable OTHER --services LIST"
 		},
 		health.CodeCertificateRevoked: func(c health.Condition) string {
-			return "clients will refuse it: ask its authority for another, with a new key: postseal cert request --name NAME --domain DOMAIN --lineage " + c.Object + "; or let another take over: postseal cert enable OTHER --services LIST"
+			return "clients will refuse it: ask its authority for another, with a new key: postseal cert renew " + c.Object + " --request --out FILE; or let another take over: postseal cert enable OTHER --services LIST"
 		},
 		health.CodeRevocationUnchecked:    say("nothing stops; let this server reach the addresses that the text names, through revocation.proxy or revocation.allow in postseal.toml: postseal help config"),
 		health.CodeAuthCertificateMissing: say("restore the state from a copy that has it"),

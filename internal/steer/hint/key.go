@@ -16,7 +16,7 @@ func keyEntries() []entry {
 		is("keys.ErrEncrypted", keys.ErrEncrypted, "decrypt it first: openssl pkey -in FILE -out NEW"),
 		is("keys.ErrNoPrivateKey", keys.ErrNoPrivateKey, "the file must hold just one private key, in PEM or DER; look at it with: openssl pkey -in FILE -noout -text_pub"),
 		is("keys.ErrSealedOtherwise", keys.ErrSealedOtherwise, "the sealing key does not open it: is --sealing-key the file of this server and this data directory? If the database was altered, put a copy back"),
-		as("keys.WeakKeyError", always[*keys.WeakKeyError]("make a certificate with a new key: postseal cert new")),
+		as("keys.WeakKeyError", always[*keys.WeakKeyError]("make a certificate with a new key: postseal cert new, or ask an authority for one: postseal cert request")),
 		as("keys.FileModeError", func(e *keys.FileModeError) string {
 			return fmt.Sprintf("run: chmod 600 %s; if others may have read it, replace what it protects", e.Path)
 		}),

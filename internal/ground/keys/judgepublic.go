@@ -1,0 +1,143 @@
+package keys
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/rsa"
+	"fmt"
+	"math/big"
+)
+
+// publicScalarBits is how small a scalar is found by its public half alone. A search takes some milliseconds.
+const publicScalarBits = 20
+
+// A PublicJudge says of a public key, as certificates and requests of others bring it, whether anybody can find its
+// private half. Make one with [NewPublicJudge] and keep it: what searches share is computed once. It may be used by many
+// goroutines at once.
+type PublicJudge struct {
+	scalars *ScalarSearch
+}
+
+// NewPublicJudge returns a judge. What it needs is computed when the first key asks for it.
+func NewPublicJudge() *PublicJudge { return &PublicJudge{scalars: NewScalarSearch(publicScalarBits)} }
+
+// Judge returns a [*WeakKeyError] for a key whose private half can be found: RSA too short, with a factor that everybody
+// tries, with primes close to each other, or from the chips of CVE-2017-15361 (ROCA); ECDSA with a scalar that is
+// trivially small. A kind of key that it does not know is none of its business.
+func (j *PublicJudge) Judge(pub crypto.PublicKey) error {
+	var reason string
+	switch key := pub.(type) {
+	case *rsa.PublicKey:
+		if key == nil || key.N == nil {
+			return nil
+		}
+		reason = judgeModulus(key)
+	case *ecdsa.PublicKey:
+		if j.scalars.Small(key) {
+			reason = fmt.Sprintf("its scalar is a number of at most %d bits, which anybody can find", j.scalars.Bits())
+		}
+	}
+	if reason == "" {
+		return nil
+	}
+	kind, err := KindOf(pub)
+	if err != nil {
+		return err
+	}
+	return &WeakKeyError{Kind: kind, Reason: reason, Public: true}
+}
+
+// judgeModulus looks at what an RSA key shows to everybody.
+func judgeModulus(key *rsa.PublicKey) string {
+	bits := key.N.BitLen()
+	switch {
+	case bits < minRSABits:
+		return fmt.Sprintf("its modulus has %d bits, fewer than %d", bits, minRSABits)
+	case bits > maxRSABits:
+		return fmt.Sprintf("its modulus has %d bits, more than the %d that TLS clients verify", bits, maxRSABits)
+	case key.E < 3 || key.E&1 == 0:
+		return fmt.Sprintf("its exponent is %d; RFC 8017 section 3.1 wants an odd number from 3", key.E)
+	case hasSmallFactor(key.N):
+		return "its modulus has a small factor"
+	case isROCA(key.N):
+		return "it comes from a chip that makes keys which can be computed (ROCA, CVE-2017-15361)"
+	case closePrimes(key.N):
+		return "its primes are so close together that they can be found"
+	}
+	return ""
+}
+
+// smallPrimes are the odd primes up to 167, which is where the fingerprint of ROCA for keys of 512 bits and more ends.
+func smallPrimes() []int64 {
+	return []int64{3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97, 101, 103, 107, 109, 113, 127, 131, 137, 139, 149, 151, 157, 163, 167}
+}
+
+func hasSmallFactor(n *big.Int) bool {
+	if n.Bit(0) == 0 {
+		return true
+	}
+	for _, p := range smallPrimes() {
+		if rest(n, p) == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func rest(n *big.Int, p int64) int64 {
+	return new(big.Int).Mod(n, big.NewInt(p)).Int64()
+}
+
+// isROCA knows the keys of CVE-2017-15361 by their fingerprint: both primes are powers of 65537 modulo many small primes,
+// so the modulus is too (Nemec and others, "The Return of Coppersmith's Attack", section 3.2). Of other keys one in 2 to
+// the power of 27 looks so.
+func isROCA(n *big.Int) bool {
+	for _, p := range smallPrimes() {
+		wanted, power, found := rest(n, p), int64(1), false
+		for range p {
+			if power == wanted {
+				found = true
+				break
+			}
+			power = power * 65537 % p
+		}
+		if !found {
+			return false
+		}
+	}
+	return true
+}
+
+// fermatSteps is how far [closePrimes] searches, about two milliseconds.
+const fermatSteps = 10_000
+
+// closePrimes looks for the factors of n near its square root, as Fermat did: n is a²-b² with a the mean of the primes
+// and b half their distance. It needs few steps when they are close (CVE-2022-26320), and never ends when they are not.
+func closePrimes(n *big.Int) bool {
+	a := new(big.Int).Sqrt(n)
+	rest := new(big.Int).Mul(a, a)
+	if rest.Cmp(n) == 0 {
+		return true // n is a square
+	}
+	a.Add(a, big.NewInt(1))
+	rest.Mul(a, a).Sub(rest, n)
+	step := new(big.Int).Add(new(big.Int).Lsh(a, 1), big.NewInt(1)) // from a² to (a+1)²
+	two, root, square := big.NewInt(2), new(big.Int), new(big.Int)
+	for range fermatSteps {
+		if mayBeSquare(rest) {
+			if root.Sqrt(rest); square.Mul(root, root).Cmp(rest) == 0 {
+				return true
+			}
+		}
+		rest.Add(rest, step)
+		step.Add(step, two)
+	}
+	return false
+}
+
+// mayBeSquare sorts most numbers out by their last six bits: a square has one of twelve endings there.
+func mayBeSquare(n *big.Int) bool {
+	const endings = 1<<0 | 1<<1 | 1<<4 | 1<<9 | 1<<16 | 1<<17 | 1<<25 | 1<<33 | 1<<36 | 1<<41 | 1<<49 | 1<<57
+	words := n.Bits()
+	return len(words) == 0 || uint64(endings)>>(uint(words[0])&63)&1 == 1
+}
