@@ -115,7 +115,9 @@ func TestAnswersInEveryForm(t *testing.T) {
 		{"PEM, the root first and a stranger between", func(leaf []byte) []ImportFile {
 			return []ImportFile{{"a.pem", pemText(root.cert.Raw, stranger.cert.Raw, leaf, issuing.cert.Raw, leaf)}}
 		}, ""},
-		{"P7B", func(leaf []byte) []ImportFile { return []ImportFile{{"a.p7b", p7b(issuing.cert.Raw, leaf, root.cert.Raw)}} }, ""},
+		{"P7B", func(leaf []byte) []ImportFile {
+			return []ImportFile{{"a.p7b", p7b(issuing.cert.Raw, leaf, root.cert.Raw)}}
+		}, ""},
 		{"P7B in PEM", func(leaf []byte) []ImportFile {
 			return []ImportFile{{"a.p7c", pem.EncodeToMemory(&pem.Block{Type: "PKCS7", Bytes: p7b(leaf)})}}
 		}, ""},

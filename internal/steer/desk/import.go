@@ -354,6 +354,9 @@ func (i *importing) takeGroup(group []certfile.Bundle) error {
 	if !existing {
 		l = i.newLineage(group[0])
 	}
+	if l.ID == i.view.org.AuthLineage {
+		return fmt.Errorf("importing %s into %s: %w", group[0].LeafFrom, l.Name, ErrAuthCertificate)
+	}
 	g := state.Generation{ID: newID(), Number: l.NextNumber(), State: state.StateNext}
 	for _, b := range group {
 		m := state.Member{Algorithm: b.Key.Kind().Algorithm(), Thumbprint: x509cert.Thumbprint(b.Leaf.Raw), Certificate: b.Leaf.Raw, Chain: chainDER(b)}

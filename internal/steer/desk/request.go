@@ -62,6 +62,9 @@ func (d *Desk) Ask(ctx context.Context, who state.Actor, r AskRequest) (*AskAnsw
 		}
 		change := newChange(v)
 		old := existing && oldMail(listenersOfBindings(v.bindingViews(l.ID)))
+		if existing && l.ID == v.org.AuthLineage {
+			return nil, nil, fmt.Errorf("asking for a certificate in %s: %w", l.Name, ErrAuthCertificate)
+		}
 		if existing {
 			change.warnReplaced(l)
 		}
