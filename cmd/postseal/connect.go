@@ -64,7 +64,7 @@ func (a *app) reach(ctx context.Context) (*admin.Client, func(), error) {
 
 // local opens the organisation in db for one command.
 func (a *app) local(ctx context.Context, db *state.DB) (*admin.Client, func(), error) {
-	d, err := desk.Open(ctx, desk.Options{State: db, Sealing: a.sealing})
+	d, err := desk.Open(ctx, desk.Options{State: db, Sealing: a.sealing, Config: a.config})
 	if err != nil {
 		return nil, nil, errors.Join(err, db.Close())
 	}

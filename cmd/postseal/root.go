@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"postseal/internal/steer/admin"
+	"postseal/internal/steer/desk"
 	"postseal/internal/steer/hint"
 )
 
@@ -68,6 +69,9 @@ func run(ctx context.Context, args []string, s streams) int {
 
 // complain prints an error with its hint, and returns the exit status.
 func (a *app) complain(called *cobra.Command, err error) int {
+	if lost, ok := errors.AsType[*desk.KeysLostError](err); ok && !lost.Recovery {
+		a.printWarnings(lost.Lines())
+	}
 	fmt.Fprintf(a.err, "postseal: error: %s\n", oneLine(err.Error()))
 	advice := adviceFor(err)
 	if _, ok := errors.AsType[*usageError](err); ok {
@@ -121,7 +125,7 @@ func (a *app) root() *cobra.Command {
 	flags.BoolVar(&a.yes, "yes", false, "do it without asking")
 	flags.BoolVar(&a.dryRun, "dry-run", false, "only say what would change")
 	flags.BoolVarP(&a.verbose, "verbose", "v", false, "say more")
-	root.AddCommand(a.serveCommand(), a.setupCommand(), a.statusCommand(), a.certCommand(), a.lineageCommand(), a.listenerCommand(), a.serviceCommand(), a.trustCommand(), a.adminCommand(), a.versionCommand(), a.completionCommand())
+	root.AddCommand(a.serveCommand(), a.setupCommand(), a.statusCommand(), a.certCommand(), a.lineageCommand(), a.listenerCommand(), a.serviceCommand(), a.trustCommand(), a.backupCommand(), a.recoveryCommand(), a.adminCommand(), a.versionCommand(), a.completionCommand())
 	a.addTopics(root)
 	return root
 }

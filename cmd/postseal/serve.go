@@ -116,7 +116,7 @@ func (a *app) serve(ctx context.Context, s serving, addresses config.Addresses) 
 	if err != nil {
 		return err
 	}
-	d, err := desk.Open(ctx, desk.Options{State: db, Sealing: a.sealing, Runtime: p, Health: p.health, Log: log, Revocation: revoked})
+	d, err := desk.Open(ctx, desk.Options{State: db, Sealing: a.sealing, Runtime: p, Health: p.health, Log: log, Revocation: revoked, Config: a.config})
 	if err != nil {
 		return err
 	}

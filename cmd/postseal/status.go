@@ -67,6 +67,9 @@ func (a *app) printStatus(s *desk.Status) error {
 	for _, c := range s.Information {
 		fmt.Fprintf(a.out, "note: %s\n    do: %s\n", c.Text, hint.ForCondition(c))
 	}
+	if b := s.LastBackup; b != nil {
+		fmt.Fprintf(a.out, "newest backup: %s, %s\n", localTime(b.MadeAt), b.File)
+	}
 	fmt.Fprintln(a.out)
 	if err := a.printListeners(s.Listeners); err != nil {
 		return err

@@ -55,6 +55,16 @@ const (
 	CodeServerNotRunning Code = "serverNotRunning"
 	// CodeNoRecoveryKey: without a recovery key the sealing key is the only way to the private keys.
 	CodeNoRecoveryKey Code = "noRecoveryKey"
+	// CodeRecoveryUntested: the recovery key was never tried.
+	CodeRecoveryUntested Code = "recoveryUntested"
+	// CodeRecoveryUnsigned: the recovery key in the database was not put there by the organisation.
+	CodeRecoveryUnsigned Code = "recoveryUnsigned"
+	// CodeRecoveryIncomplete: there are private keys that the recovery key does not open.
+	CodeRecoveryIncomplete Code = "recoveryIncomplete"
+	// CodeNoBackup: no backup was made yet.
+	CodeNoBackup Code = "noBackup"
+	// CodeBackupOld: the newest backup is old.
+	CodeBackupOld Code = "backupOld"
 	// CodeTrialMailbox: the server runs the in-memory trial mailbox.
 	CodeTrialMailbox Code = "trialMailbox"
 	// CodeTrialNotServed: the organisation was made for a trial and runs without its mailbox.
@@ -79,6 +89,7 @@ func Codes() []Code {
 		CodeCertificateExpired, CodeCertificateEnding, CodeAuthCertificateMissing, CodeNoBackend, CodeServerNotRunning,
 		CodeNoRecoveryKey, CodeTrialMailbox, CodeTrialNotServed, CodeRenewalFailed, CodeRenewalWaiting, CodeCertificateUntrusted, CodeNameNotCovered,
 		CodeCertificateRevoked, CodeRevocationUnchecked, CodeClientsObject,
+		CodeRecoveryUntested, CodeRecoveryUnsigned, CodeRecoveryIncomplete, CodeNoBackup, CodeBackupOld,
 	}
 }
 

@@ -23,7 +23,7 @@ func (e *FileModeError) Error() string {
 // ReadFile reads one private key from a file as [Parse] does. A file that its group or others may read or write is
 // refused with a [*FileModeError]: a key that others could copy is not a secret any more.
 func ReadFile(path string) (*Private, error) {
-	data, err := readSecretFile(path, maxFileBytes)
+	data, err := ReadSecretFile(path, maxFileBytes)
 	if err != nil {
 		return nil, err
 	}
@@ -35,9 +35,9 @@ func ReadFile(path string) (*Private, error) {
 	return p, nil
 }
 
-// readSecretFile reads a regular file that nobody but its owner can read or write, of at most limit bytes. The error
+// ReadSecretFile reads a regular file that nobody but its owner can read or write, of at most limit bytes. The error
 // names path.
-func readSecretFile(path string, limit int64) (Secret, error) {
+func ReadSecretFile(path string, limit int64) (Secret, error) {
 	// O_NONBLOCK, because opening a named pipe without it waits for a writer, perhaps for ever.
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {

@@ -151,7 +151,7 @@ func decodeKey(value []byte, length int) (Secret, error) {
 // ReadSealingFile reads a sealing key file. A file that its group or others may read or write is refused with a
 // [*FileModeError]; one that is not there is [io/fs.ErrNotExist].
 func ReadSealingFile(path string) (*SealingFile, error) {
-	data, err := readSecretFile(path, maxSealingFileBytes)
+	data, err := ReadSecretFile(path, maxSealingFileBytes)
 	if err != nil {
 		return nil, err
 	}

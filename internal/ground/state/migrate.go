@@ -35,8 +35,9 @@ func (db *DB) migrate(ctx context.Context, version, newest int64) error {
 	return nil
 }
 
-// backup copies the whole database into DIR/backups. VACUUM INTO reads one consistent snapshot. The copy
-// has its name only when it is whole.
+// backup copies the whole database into DIR/backups, and keeps the newest few of such copies. VACUUM INTO
+// reads one consistent snapshot. The copy has its name only when it is whole. It is not encrypted: it lies
+// beside the database, whoever reads one reads the other, and to go back must not need the offline key.
 func (db *DB) backup(ctx context.Context, version int64) error {
 	dir := filepath.Join(db.dir, "backups")
 	stamp := time.Now().UTC().Format("20060102T150405.000000Z")
@@ -66,5 +67,8 @@ func (db *DB) copyTo(ctx context.Context, dir, path string) error {
 		os.Remove(part) // on a full disk the room is needed
 		return err
 	}
-	return durable.Rename(part, path)
+	if err := durable.Rename(part, path); err != nil {
+		return err
+	}
+	return prune(dir)
 }

@@ -227,7 +227,15 @@ func newestMigration(files fs.FS) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return goose.NumericComponent(entries[len(entries)-1].Name())
+	var newest int64
+	for _, e := range entries { // by number: 0010 and 00010 sort otherwise by name
+		n, err := goose.NumericComponent(e.Name())
+		if err != nil {
+			return 0, err
+		}
+		newest = max(newest, n)
+	}
+	return newest, nil
 }
 
 // Close gives everything back. Watchers get no more changes. An Update that has begun ends first, so that

@@ -107,6 +107,12 @@ func acts(d *desk.Desk) map[string]act {
 		"trust/add":          acting(d.AddAnchors),
 		"trust/remove":       acting(d.ForgetTrust),
 		"trust/distrust":     acting(d.AddDistrust),
+		"recovery/show":      looking(func(ctx context.Context, _ Nothing) (*desk.RecoveryView, error) { return d.Recovery(ctx) }),
+		"recovery/init":      acting(d.SetRecovery),
+		"recovery/secrets":   looking(func(ctx context.Context, _ Nothing) (*desk.RecoverySecrets, error) { return d.RecoverySecrets(ctx) }),
+		"recovery/tested":    acting(d.Tested),
+		"backup/create":      streaming(d.Backup),
+		"backup/kept":        acting(d.Kept),
 		"admin/link": acting(func(ctx context.Context, who state.Actor, _ Nothing) (*desk.Link, error) {
 			return d.NewLink(ctx, who)
 		}),
@@ -145,6 +151,12 @@ func API(d *desk.Desk, log *slog.Logger, actor func(*http.Request) (state.Actor,
 			p := ProblemOf(err)
 			log.InfoContext(r.Context(), "management request failed", "act", r.URL.Path, "who", who.Who, "err", err)
 			answer(w, statusOf(err, p), p)
+			return
+		}
+		if s, ok := result.(stream); ok {
+			s.answer(w, func(err error) {
+				log.InfoContext(r.Context(), "management request failed", "act", r.URL.Path, "who", who.Who, "err", err)
+			})
 			return
 		}
 		answer(w, http.StatusOK, result)

@@ -26,6 +26,7 @@ import (
 	"net/netip"
 	"sync"
 
+	"postseal/internal/ground/backup"
 	"postseal/internal/ground/health"
 	"postseal/internal/ground/keys"
 	"postseal/internal/ground/state"
@@ -51,6 +52,7 @@ type Options struct {
 	// Revocation says which certificates their authorities took back. Whoever gives it runs it. Nil means what an earlier
 	// server has left on disk.
 	Revocation *revocation.Checker
+	Config     string // path of the configuration file, which goes into backups; there need not be one
 
 	disk disk // the zero value is the real one; tests make it fail
 }
@@ -61,6 +63,7 @@ type Desk struct {
 	db      *state.DB
 	sealing *keys.SealingFile
 	server  string // id of this server
+	config  string // path of the configuration file
 	runtime Runtime
 	health  *health.Set
 	log     *slog.Logger
@@ -96,7 +99,7 @@ func Open(ctx context.Context, o Options) (*Desk, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	d := &Desk{db: o.State, runtime: o.Runtime, health: o.Health, log: o.Log, publicKeys: keys.NewPublicJudge(), signers: make(map[string]*keys.Private)}
+	d := &Desk{db: o.State, runtime: o.Runtime, health: o.Health, log: o.Log, config: o.Config, publicKeys: keys.NewPublicJudge(), signers: make(map[string]*keys.Private)}
 	d.ring = keyring.New(keyring.Options{Log: o.Log})
 	d.revoked = revokedBy(o)
 	err := d.db.View(ctx, func(tx *state.Tx) error {
@@ -108,7 +111,11 @@ func Open(ctx context.Context, o Options) (*Desk, error) {
 		if err != nil {
 			return err
 		}
-		return d.unlock(o, org, servers)
+		err = d.unlock(o, org, servers)
+		if errors.Is(err, ErrSealingKeyMissing) {
+			return lost(tx, o.Sealing, err)
+		}
+		return err
 	})
 	if err != nil {
 		return nil, err
@@ -137,6 +144,20 @@ func (d *Desk) unlock(o Options, org state.Organisation, servers []state.Server)
 	}
 	d.sealing, d.server = file, file.Server
 	return nil
+}
+
+// lost says what hangs on a sealing key that is missing. cause stands if that cannot be found out.
+func lost(tx *state.Tx, path string, cause error) error {
+	servers, err := tx.Servers()
+	if err != nil || len(servers) == 0 {
+		return cause
+	}
+	v, err := bareView(tx, servers[0].Name)
+	if err != nil {
+		return cause
+	}
+	_, err = tx.Recovery()
+	return &KeysLostError{Path: path, Recovery: err == nil, Losses: v.losses()}
 }
 
 func belongs(file *keys.SealingFile, org state.Organisation, servers []state.Server) bool {
@@ -171,6 +192,8 @@ type view struct {
 	listeners []state.Listener
 	seq       int64
 	judge     *judge
+	recovery  *backup.Public // nil: there is none that the organisation has signed
+	unsigned  bool           // somebody else has put one there: nothing is wrapped for it
 	// resolve is [Runtime.Address]; nil means that listeners are where the state says.
 	resolve func(name string, stored netip.AddrPort) netip.AddrPort
 
@@ -209,6 +232,9 @@ func (d *Desk) look(tx *state.Tx) (*view, error) {
 	}
 	sortListeners(v.listeners)
 	v.index()
+	if err := d.lookRecovery(tx, v); err != nil {
+		return nil, err
+	}
 	if v.judge, err = d.judgeFor(tx); err != nil {
 		return nil, err
 	}

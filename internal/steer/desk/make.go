@@ -242,7 +242,7 @@ func (d *Desk) New(ctx context.Context, who state.Actor, r NewRequest) (*Change,
 			return nil, nil, err
 		}
 		if !r.DryRun && len(s.made) == 0 { // a dry run makes no keys, and one act makes them once
-			s.recipients = map[string][]byte{d.server: v.server.SealingPublicKey}
+			s.recipients = v.sealer().recipients
 			if l, err = s.lineage(p.spec); err != nil {
 				return nil, nil, err
 			}

@@ -99,9 +99,13 @@ func (d *Desk) Renew(ctx context.Context, who state.Actor, r RenewRequest) (*Cha
 	})
 }
 
-// sealer seals for every server that uses what is made: in this release, this one.
+// sealer seals for every server that uses what is made (in this release, this one) and for the recovery key.
 func (v *view) sealer() *sealer {
-	return &sealer{recipients: map[string][]byte{v.server.ID: v.server.SealingPublicKey}}
+	s := &sealer{recipients: map[string][]byte{v.server.ID: v.server.SealingPublicKey}}
+	if v.recovery != nil {
+		s.recipients[state.RecipientRecovery] = v.recovery.Sealing
+	}
+	return s
 }
 
 // oldMember is a member that is renewed.

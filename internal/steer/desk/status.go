@@ -25,6 +25,8 @@ type Status struct {
 	Information  []health.Condition `json:"information"`  // reminders
 	Listeners    []ListenerView     `json:"listeners"`    //
 	Certificates []Certificate      `json:"certificates"` // those in force, the one that ends first first
+	RecoveryKey  string             `json:"recoveryKey"`  // its id; empty for none
+	LastBackup   *BackupView        `json:"lastBackup"`   // null for none
 }
 
 // States of a Status.
@@ -56,7 +58,11 @@ func (d *Desk) Status(ctx context.Context) (*Status, error) {
 		}
 	}
 	slices.SortStableFunc(s.Certificates, func(a, b Certificate) int { return a.NotAfter.Compare(b.NotAfter) })
-	conditions := append(d.health.List(), d.conditions(v, s)...)
+	safety, err := d.safety(ctx, v, s)
+	if err != nil {
+		return nil, err
+	}
+	conditions := append(append(d.health.List(), d.conditions(v, s)...), safety...)
 	health.Sort(conditions)
 	for _, c := range conditions {
 		if c.Severity == health.Attention {
@@ -81,7 +87,6 @@ func (d *Desk) conditions(v *view, s *Status) []health.Condition {
 	if !s.Running {
 		attention(health.CodeServerNotRunning, "", "no server is running on this data directory, so nothing is served")
 	}
-	information(health.CodeNoRecoveryKey, "", "there is no recovery key: without the sealing key file every private key is lost")
 	switch {
 	case d.runtime.Trial():
 		information(health.CodeTrialMailbox, "", "the in-memory trial mailbox answers behind the front ends: for trying, messages are gone after a restart")

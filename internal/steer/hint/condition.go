@@ -25,7 +25,12 @@ func conditions() map[health.Code]func(health.Condition) string {
 		health.CodeAuthCertificateMissing: say("restore the state from a copy that has it"),
 		health.CodeNoBackend:              say("this release knows no mail server but the trial mailbox behind its front ends; close them until then: postseal listener disable NAME"),
 		health.CodeServerNotRunning:       say("start it: postseal serve"),
-		health.CodeNoRecoveryKey:          say("keep a copy of the sealing key file in a safe place, apart from backups of the data directory"),
+		health.CodeNoRecoveryKey:          say("make one, and keep its file away from this machine: postseal recovery init --out FILE"),
+		health.CodeRecoveryUntested:       say("fetch its file and try it: postseal recovery test FILE"),
+		health.CodeRecoveryUnsigned:       say("find out who writes to the database; then make a new recovery key: postseal recovery init --out FILE"),
+		health.CodeRecoveryIncomplete:     say("make a new recovery key, for which everything is wrapped: postseal recovery init --out FILE"),
+		health.CodeNoBackup:               say("make one on another disk, and let it be made every night: postseal backup create FILE"),
+		health.CodeBackupOld:              say("make a new one, and let it be made every night: postseal backup create FILE"),
 		health.CodeTrialMailbox:           say("for real use set up a real organisation in a directory of its own: postseal setup --org NAME --domain DOMAIN --data DIR"),
 		health.CodeTrialNotServed:         say("start it with its mailbox: postseal serve --trial"),
 		health.CodeRenewalFailed: func(c health.Condition) string {

@@ -24,6 +24,7 @@ func entries() []entry {
 	table = append(table, sessionEntries()...)
 	table = append(table, fileEntries()...)
 	table = append(table, trustEntries()...)
+	table = append(table, recoveryEntries()...)
 	return append(table, systemEntries()...)
 }
 
@@ -76,6 +77,7 @@ func stateEntries() []entry {
 
 func deskEntries() []entry {
 	return []entry{
+		as("desk.KeysLostError", keysLost),
 		is("desk.ErrSealingKeyMissing", desk.ErrSealingKeyMissing, "put the file back from where it is kept, or name it with --sealing-key FILE; without it the private keys cannot be opened"),
 		is("desk.ErrSealingKeyForeign", desk.ErrSealingKeyForeign, "name the sealing key of this server with --sealing-key FILE, or the right data directory with --data DIR"),
 		is("desk.ErrOrganisationExists", desk.ErrOrganisationExists, "nothing was changed; look at it with: postseal status, or set up another one with --data DIR"),

@@ -1,0 +1,370 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"filippo.io/age"
+	"github.com/spf13/cobra"
+
+	"postseal/internal/ground/backup"
+	"postseal/internal/ground/durable"
+	"postseal/internal/ground/keys"
+	"postseal/internal/ground/state"
+	"postseal/internal/steer/admin"
+	"postseal/internal/steer/desk"
+)
+
+func (a *app) recoveryCommand() *cobra.Command {
+	return noun("recovery", "The offline key that brings the organisation back", a.recoveryInitCommand(), a.recoveryShowCommand(), a.recoveryTestCommand(), a.recoveryUseCommand(), a.recoveryAbandonCommand())
+}
+
+func (a *app) recoveryInitCommand() *cobra.Command {
+	var out outputFlags
+	c := &cobra.Command{
+		Use: "init", Short: "Make the recovery key, and wrap every private key for it", Args: noArgs,
+		Long: "Make the recovery key, into a file that is then taken away from this machine, and wrap every private key for it: those there are, and those to come.\n" +
+			"Only its public half stays here. Made again, it replaces the one before; backups that were written for that one open with it alone.",
+		Example: "  postseal recovery init --out /media/stick/postseal-recovery.key",
+	}
+	out.flags(c.Flags())
+	c.RunE = func(cmd *cobra.Command, _ []string) error {
+		if out.out == "" {
+			return &usageError{errors.New("--out is missing; - is standard output")}
+		}
+		if err := out.check(); err != nil {
+			return err
+		}
+		return a.initRecovery(cmd.Context(), &out)
+	}
+	return c
+}
+
+// initRecovery makes the key here, and sends its public half. The key is on the disk before anything is
+// wrapped for it, beside its place, so that neither it nor one that it replaces can get lost.
+func (a *app) initRecovery(ctx context.Context, out *outputFlags) error {
+	client, done, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	var preview desk.Change
+	if err := client.Call(ctx, "recovery/init", desk.RecoveryRequest{Doing: desk.Doing{DryRun: true}}, &preview); err != nil {
+		return err
+	}
+	var view desk.RecoveryView
+	if err := client.Call(ctx, "recovery/show", admin.Nothing{}, &view); err != nil && !isProblem(err, "desk.ErrRecoveryUnsigned") {
+		return err
+	}
+	if a.dryRun {
+		fmt.Fprintf(a.err, "postseal: would write a recovery key to %s\n", out.out)
+		return a.printChange(&preview)
+	}
+	if preview.Replaces && !a.yes {
+		if err := a.ask(&preview); err != nil {
+			return err
+		}
+	}
+	key, err := backup.NewKey(view.Owner)
+	if err != nil {
+		return err
+	}
+	text := key.Marshal()
+	defer text.Wipe()
+	place := out.out
+	if place != "-" {
+		place += ".new"
+		if err := durable.Create(place, text, 0o600); errors.Is(err, fs.ErrExist) {
+			return fmt.Errorf("writing %s: %w", place, errFileExists)
+		} else if err != nil {
+			return err
+		}
+	}
+	var change desk.Change
+	err = client.Call(ctx, "recovery/init", desk.RecoveryRequest{Doing: desk.Doing{IfSeq: preview.Seq}, Public: key.Public()}, &change)
+	if err != nil {
+		if p, ok := errors.AsType[*admin.Problem](err); ok && p.Name != "state.ErrOutcomeUnknown" && place != "-" {
+			return errors.Join(err, os.Remove(place)) // it was refused: the key is good for nothing
+		}
+		if place != "-" {
+			fmt.Fprintf(a.err, "postseal: warning: it is not known whether the key is in force; it is kept in %s\n", place)
+		}
+		return err
+	}
+	if err := a.handOut(out, place, text); err != nil {
+		return fmt.Errorf("the recovery key %s is in force, but its file is not in its place: %w", key.Public().ID(), err)
+	}
+	a.printWarnings(preview.Removed)
+	if out.out == "-" {
+		return nil
+	}
+	if a.json {
+		return a.printJSON(map[string]any{"file": out.out, "id": key.Public().ID(), "recipient": key.Public().Recipient})
+	}
+	fmt.Fprintf(a.out, "%s  %s\n", key.Public().ID(), key.Public().Recipient)
+	fmt.Fprintf(a.err, "postseal: take %s away from this machine, to a place apart from backups; then try it: postseal recovery test FILE%s\n", out.out, a.whereFlags())
+	return nil
+}
+
+// handOut gives the key's file its name, or prints the key.
+func (a *app) handOut(out *outputFlags, place string, text keys.Secret) error {
+	if place == "-" {
+		return out.write(a, text, true)
+	}
+	if !out.force {
+		// Of two commands at once one made its file first; neither key is lost.
+		if _, err := os.Lstat(out.out); err == nil {
+			return fmt.Errorf("%s: %w; it is in %s", out.out, errFileExists, place)
+		}
+	}
+	return durable.Rename(place, out.out)
+}
+
+// isProblem says whether a server has answered with the error of that name.
+func isProblem(err error, name string) bool {
+	p, ok := errors.AsType[*admin.Problem](err)
+	return ok && p.Name == name
+}
+
+func (a *app) recoveryShowCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "show", Short: "Show the public half of the recovery key, and the newest backup", Args: noArgs, Example: "  postseal recovery show --json",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			v, err := call[desk.RecoveryView](cmd.Context(), a, "recovery/show", admin.Nothing{})
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return a.printJSON(v)
+			}
+			if v.ID == "" {
+				fmt.Fprintln(a.out, "there is no recovery key")
+			} else {
+				tested := "never tried"
+				if !v.TestedAt.IsZero() {
+					tested = "tried " + localTime(v.TestedAt)
+				}
+				fmt.Fprintf(a.out, "recovery key %s, made %s, %s\nrecipient %s\n", v.ID, localTime(v.MadeAt), tested, v.Recipient)
+			}
+			if v.Backup == nil {
+				fmt.Fprintln(a.out, "there is no backup")
+			} else {
+				fmt.Fprintf(a.out, "newest backup %s, made %s, %d bytes\n", v.Backup.File, localTime(v.Backup.MadeAt), v.Backup.Bytes)
+			}
+			return nil
+		},
+	}
+}
+
+// testedOut is the JSON of recovery test.
+type testedOut struct {
+	ID      string        `json:"id"`
+	Secrets int           `json:"secrets"`
+	Backup  *desk.Checked `json:"backup"` // null: none was opened
+}
+
+func (a *app) recoveryTestCommand() *cobra.Command {
+	var file string
+	c := &cobra.Command{
+		Use: "test FILE", Short: "Prove that a recovery key opens every private key and the newest backup", Args: oneArg("a recovery key"),
+		Long: "Prove that a recovery key opens every private key of this organisation, and the newest backup. The key is read here and not sent to the server;\n" +
+			"when it opens everything, status remembers that it was tried. - reads the key from standard input.",
+		Example: "  postseal recovery test /media/stick/postseal-recovery.key",
+	}
+	c.Flags().StringVar(&file, "backup", "", "`FILE` of a backup to open (default the newest one, if it can be read here)")
+	c.RunE = func(cmd *cobra.Command, args []string) error {
+		key, err := a.readRecoveryKey(args[0])
+		if err != nil {
+			return err
+		}
+		return a.testRecovery(cmd.Context(), key, file)
+	}
+	return c
+}
+
+func (a *app) readRecoveryKey(name string) (*backup.Key, error) {
+	if name != "-" {
+		return backup.ReadKey(name)
+	}
+	data, err := io.ReadAll(io.LimitReader(a.in, 64<<10))
+	if err != nil {
+		return nil, fmt.Errorf("reading the recovery key: %w", err)
+	}
+	defer keys.Secret(data).Wipe()
+	return backup.ParseKey(data)
+}
+
+func (a *app) testRecovery(ctx context.Context, key *backup.Key, file string) error {
+	client, done, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	var secrets desk.RecoverySecrets
+	if err := client.Call(ctx, "recovery/secrets", admin.Nothing{}, &secrets); err != nil {
+		return err
+	}
+	if err := secrets.Try(key); err != nil {
+		return err
+	}
+	var view desk.RecoveryView
+	if err := client.Call(ctx, "recovery/show", admin.Nothing{}, &view); err != nil {
+		return err
+	}
+	out := testedOut{ID: key.Public().ID(), Secrets: len(secrets.Secrets)}
+	if file != "" {
+		if out.Backup, err = a.tryBackup(ctx, key, file); err != nil {
+			return err
+		}
+	} else if view.Backup == nil {
+		fmt.Fprintln(a.err, "postseal: warning: there is no backup to open")
+	} else if out.Backup, err = a.tryBackup(ctx, key, view.Backup.File); errors.Is(err, fs.ErrNotExist) {
+		fmt.Fprintf(a.err, "postseal: warning: the newest backup, %s, is not here: to open it, name it with --backup\n", view.Backup.File)
+	} else if err != nil {
+		return err
+	}
+	if a.dryRun {
+		fmt.Fprintln(a.err, "postseal: would record that the recovery key was tried")
+		return nil
+	}
+	tested := desk.TestedRequest{ID: out.ID}
+	if out.Backup != nil {
+		tested.Backup = out.Backup.ID
+	}
+	if err := client.Call(ctx, "recovery/tested", tested, &view); err != nil {
+		return err
+	}
+	if a.json {
+		return a.printJSON(out)
+	}
+	fmt.Fprintf(a.out, "recovery key %s opens all %d private keys and secrets\n", out.ID, out.Secrets)
+	if out.Backup != nil {
+		a.printChecked(out.Backup)
+	}
+	return nil
+}
+
+// tryBackup opens a whole backup with the recovery key.
+func (a *app) tryBackup(ctx context.Context, key *backup.Key, name string) (*desk.Checked, error) {
+	f, err := a.openBackup(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() // opened for reading only
+	c, err := desk.VerifyBackup(ctx, desk.Reading{Source: f, Identities: []age.Identity{key.Identity()}, Key: key}, os.TempDir())
+	if err != nil {
+		return nil, fmt.Errorf("checking %s: %w", name, err)
+	}
+	return c, nil
+}
+
+func (a *app) recoveryUseCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "use FILE", Short: "Make this server a new sealing key, with the recovery key", Args: oneArg("a recovery key"),
+		Long: "Make this server a new sealing key and open every private key for it, with the recovery key: on a new machine after a backup was restored, or where the sealing key file was lost.\n" +
+			"No server may be running. The old sealing key opens nothing here any more. - reads the key from standard input.",
+		Example: "  postseal recovery use /media/stick/postseal-recovery.key --data /var/lib/postseal",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			key, err := a.readRecoveryKey(args[0])
+			if err != nil {
+				return err
+			}
+			return a.useRecovery(cmd.Context(), key)
+		},
+	}
+}
+
+func (a *app) useRecovery(ctx context.Context, key *backup.Key) (err error) {
+	db, err := state.Open(ctx, state.Options{Dir: a.data})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	got, err := desk.Recover(ctx, db, key, desk.RecoverOptions{Sealing: a.sealing, Server: a.server, DryRun: a.dryRun}, me())
+	if errors.Is(err, desk.ErrNoRecoveryKey) {
+		err = a.lostKeys(ctx, db, err)
+	}
+	if err != nil {
+		return err
+	}
+	if a.json {
+		return a.printJSON(got)
+	}
+	if a.dryRun {
+		fmt.Fprintf(a.err, "postseal: would make a sealing key for %s, which opens %d private keys and secrets\n", got.Server, got.Secrets)
+		return nil
+	}
+	fmt.Fprintf(a.out, "%s, server %s: %d private keys and secrets open again\n", got.Organisation, got.Server, got.Secrets)
+	fmt.Fprintf(a.err, "postseal: the sealing key is %s; next: postseal serve%s\n", a.sealing, a.whereFlags())
+	return nil
+}
+
+// lostKeys says what is lost when there is no recovery key either.
+func (a *app) lostKeys(ctx context.Context, db *state.DB, cause error) error {
+	_, err := desk.Open(ctx, desk.Options{State: db, Sealing: a.sealing})
+	if lost, ok := errors.AsType[*desk.KeysLostError](err); ok {
+		return lost
+	}
+	return cause
+}
+
+func (a *app) recoveryAbandonCommand() *cobra.Command {
+	var lost bool
+	c := &cobra.Command{
+		Use: "abandon-keys", Short: "Go on without the sealing key: give up every private key", Args: noArgs,
+		Long: "Go on when the sealing key file is lost and there is no recovery key: every private key is given up. This server gets a new sealing key, the organisation a new organisation key,\n" +
+			"and the three defaults a new generation each, which also take over the listeners whose certificates have no key any more. The rest is listed, with what to do.\n" +
+			"If the sealing key may have been stolen rather than lost, have the authorities revoke what is listed.",
+		Example: "  postseal recovery abandon-keys --dry-run",
+	}
+	c.Flags().BoolVar(&lost, "recovery-key-lost", false, "there is a recovery key, but its file is lost too")
+	c.RunE = func(cmd *cobra.Command, _ []string) error { return a.abandon(cmd.Context(), lost) }
+	return c
+}
+
+// errRecoveryKey: with the recovery key nothing has to be given up.
+var errRecoveryKey = errors.New("there is a recovery key, which brings everything back: postseal recovery use FILE; if its file is lost too, add --recovery-key-lost")
+
+func (a *app) abandon(ctx context.Context, recoveryLost bool) (err error) {
+	db, err := state.Open(ctx, state.Options{Dir: a.data})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	o := desk.RecoverOptions{Sealing: a.sealing, Server: a.server, DryRun: true}
+	got, err := desk.AbandonKeys(ctx, db, o, me())
+	if err != nil {
+		return err
+	}
+	if got.Recovery && !recoveryLost {
+		return fmt.Errorf("giving up the keys: %w", errRecoveryKey)
+	}
+	lost := &desk.KeysLostError{Path: a.sealing, Losses: got.Losses}
+	if !a.dryRun {
+		if !a.yes {
+			if err := a.ask(&desk.Change{Warnings: lost.Lines(), Removed: []string{"every private key"}}); err != nil {
+				return err
+			}
+		}
+		o.DryRun = false
+		if got, err = desk.AbandonKeys(ctx, db, o, me()); err != nil {
+			return err
+		}
+	}
+	if a.json {
+		return a.printJSON(got)
+	}
+	for _, line := range lost.Lines() {
+		fmt.Fprintln(a.out, line)
+	}
+	if a.dryRun {
+		fmt.Fprintf(a.err, "postseal: would give up the private keys of %d lineages\n", len(got.Losses))
+		return nil
+	}
+	fmt.Fprintf(a.err, "postseal: the sealing key is %s; next: postseal recovery init --out FILE%s, then postseal serve%s\n", a.sealing, a.whereFlags(), a.whereFlags())
+	return nil
+}
