@@ -77,3 +77,5 @@ soak: deps build
 bench: build
 	@$(BUILD) -o bin/spine ./bench/spine
 	@bin/spine -binary $(BINARY)
+	@$(BUILD) -o bin/backup ./bench/backup
+	@bin/backup -binary $(BINARY)

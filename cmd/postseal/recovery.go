@@ -57,7 +57,7 @@ func (a *app) initRecovery(ctx context.Context, out *outputFlags) error {
 		return err
 	}
 	var view desk.RecoveryView
-	if err := client.Call(ctx, "recovery/show", admin.Nothing{}, &view); err != nil && !isProblem(err, "desk.ErrRecoveryUnsigned") {
+	if err := client.Call(ctx, "recovery/show", admin.Nothing{}, &view); err != nil {
 		return err
 	}
 	if a.dryRun {
@@ -124,12 +124,6 @@ func (a *app) handOut(out *outputFlags, place string, text keys.Secret) error {
 	return durable.Rename(place, out.out)
 }
 
-// isProblem says whether a server has answered with the error of that name.
-func isProblem(err error, name string) bool {
-	p, ok := errors.AsType[*admin.Problem](err)
-	return ok && p.Name == name
-}
-
 func (a *app) recoveryShowCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "show", Short: "Show the public half of the recovery key, and the newest backup", Args: noArgs, Example: "  postseal recovery show --json",
@@ -141,7 +135,9 @@ func (a *app) recoveryShowCommand() *cobra.Command {
 			if a.json {
 				return a.printJSON(v)
 			}
-			if v.ID == "" {
+			if v.Unsigned {
+				fmt.Fprintln(a.out, "there is no recovery key that the organisation has signed; the one in the database is a forgery")
+			} else if v.ID == "" {
 				fmt.Fprintln(a.out, "there is no recovery key")
 			} else {
 				tested := "never tried"

@@ -26,8 +26,9 @@ type Archive struct {
 	Header Header
 	Config []byte // of postseal.toml; nil for none
 
-	plain io.Reader
-	tar   *tar.Reader
+	source *endSeen
+	plain  io.Reader
+	tar    *tar.Reader
 }
 
 // Open opens a backup with any of the identities and reads its header. The errors are [ErrNotABackup],
@@ -44,7 +45,7 @@ func Open(r io.Reader, identities ...age.Identity) (*Archive, error) {
 		}
 		return nil, fmt.Errorf("%w: %w", ErrNotABackup, err)
 	}
-	a := &Archive{plain: &judging{plain, source}}
+	a := &Archive{source: source, plain: &judging{plain, source}}
 	a.tar = tar.NewReader(a.plain)
 	head, err := a.file(headerName, maxHeaderBytes)
 	if err != nil {
@@ -88,6 +89,8 @@ func (a *Archive) file(name string, limit int64) ([]byte, error) {
 func (a *Archive) next(name string) error {
 	h, err := a.tar.Next()
 	switch {
+	case err != nil && a.source.fault != nil:
+		return fmt.Errorf("looking for %s: %w", name, a.source.fault)
 	case errors.Is(err, ErrTruncated), errors.Is(err, ErrAltered):
 		return fmt.Errorf("looking for %s: %w", name, err)
 	case err != nil:

@@ -30,9 +30,10 @@ type Backup struct {
 	TestedAt   time.Time // zero: never opened since
 }
 
-// AddBackup remembers a backup.
+// AddBackup remembers a backup. Told twice of one, as after an answer that was lost, it remembers it once.
 func (tx *Tx) AddBackup(b Backup) error {
-	if err := tx.exec(`INSERT INTO backup (id, path, bytes, recovery_id, made_at) VALUES ($1, $2, $3, $4, $5)`, b.ID, b.Path, b.Bytes, b.RecoveryID, micro(tx.now)); err != nil {
+	if err := tx.exec(`INSERT INTO backup (id, path, bytes, recovery_id, made_at) VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT (id) DO UPDATE SET path = excluded.path, bytes = excluded.bytes`, b.ID, b.Path, b.Bytes, b.RecoveryID, micro(tx.now)); err != nil {
 		return fmt.Errorf("remembering backup %s: %w", b.ID, err)
 	}
 	if err := tx.exec(`DELETE FROM backup WHERE id NOT IN (SELECT id FROM backup ORDER BY made_at DESC, id LIMIT $1)`, maxBackupRows); err != nil {

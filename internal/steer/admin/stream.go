@@ -54,7 +54,7 @@ func (s stream) answer(w http.ResponseWriter, failed func(error)) {
 	if started {
 		panic(http.ErrAbortHandler)
 	}
-	p := problem(err)
+	p := ProblemOf(err)
 	answer(w, statusOf(err, p), p)
 }
 

@@ -221,6 +221,12 @@ func (a *anew) store(tx *state.Tx, v *view, out *Abandoned) error {
 		}
 	}
 	for _, l := range v.lineages {
+		if l.KeyAtRenewal == KeyKeep { // there is none to keep
+			l.KeyAtRenewal = KeyNew
+			if err := tx.SetLineage(l); err != nil {
+				return err
+			}
+		}
 		for _, g := range l.Generations {
 			// Nobody can go back, or on, to a generation without its key. What is in force stays to be seen, until a
 			// next one takes its place.

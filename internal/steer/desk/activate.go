@@ -76,12 +76,15 @@ func (v *view) waiting(id string) (state.Lineage, state.Generation, error) {
 	return f.lineage, f.generation, err
 }
 
-// usable refuses a generation that clients would refuse whatever they trust: one that has ended, or is revoked.
+// usable refuses a generation that clients would refuse whatever they trust: one that has ended, is revoked, or has no key.
 func (v *view) usable(l state.Lineage, g state.Generation) error {
 	if ended(g, time.Now()) {
 		return ErrEnded
 	}
 	for _, m := range g.Members {
+		if m.SecretID == "" { // its key was given up
+			return ErrNoPrivateKey
+		}
 		c, err := v.certificate(l, g, m)
 		if err != nil {
 			return err

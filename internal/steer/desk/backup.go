@@ -65,17 +65,17 @@ func (d *Desk) Backup(ctx context.Context, who state.Actor, r BackupRequest, w i
 	if err != nil {
 		return err
 	}
-	v, err := d.view(ctx)
+	h := backup.Header{ID: newID(), Release: release(), WithConfig: config != nil}
+	recovery, err := d.recipient(ctx)
 	if err != nil {
 		return err
 	}
-	h := backup.Header{ID: newID(), Release: release()}
-	if v.recovery != nil {
-		own, err := backup.Recipients([]string{v.recovery.Recipient})
+	if recovery != nil {
+		own, err := backup.Recipients([]string{recovery.Recipient})
 		if err != nil {
 			return err
 		}
-		to, h.RecoveryID = append(own, to...), v.recovery.ID()
+		to, h.RecoveryID = append(own, to...), recovery.ID()
 	}
 	if len(to) == 0 {
 		return fmt.Errorf("making a backup: %w", ErrNoRecoveryKey)
@@ -98,6 +98,18 @@ func (d *Desk) Backup(ctx context.Context, who state.Actor, r BackupRequest, w i
 		}
 		return backup.Write(w, backup.Content{Header: h, Config: config, Database: f}, to)
 	})
+}
+
+// recipient returns the recovery key's public half; nil for none that the organisation has signed.
+func (d *Desk) recipient(ctx context.Context) (*backup.Public, error) {
+	v := new(view)
+	err := d.db.View(ctx, func(tx *state.Tx) (err error) {
+		if v.org, err = tx.Organisation(); err != nil {
+			return err
+		}
+		return d.lookRecovery(tx, v)
+	})
+	return v.recovery, err
 }
 
 // describe fills in the header from the copy itself, so that both are of one moment.
@@ -171,6 +183,9 @@ type KeptRequest struct {
 
 // Kept remembers a backup.
 func (d *Desk) Kept(ctx context.Context, who state.Actor, r KeptRequest) (*RecoveryView, error) {
+	if r.ID == "" || r.File == "" {
+		return nil, &ValueError{"id", r.ID, "want the id of a backup and the name of its file"}
+	}
 	_, err := d.db.Update(ctx, who, func(tx *state.Tx) error {
 		tx.ActFor(d.server)
 		if err := tx.AddBackup(state.Backup{ID: r.ID, Path: r.File, Bytes: r.Bytes, RecoveryID: r.RecoveryID}); err != nil {

@@ -17,6 +17,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"postseal/internal/ground/backup"
 	"postseal/internal/ground/durable"
 	"postseal/internal/ground/state"
 )
@@ -73,6 +74,9 @@ func child(ctx context.Context, role, dir string) error {
 			return err
 		}
 	}
+	if role == "restore" {
+		return childRestores(ctx, dir, at)
+	}
 	db, err := state.Open(ctx, state.Options{Dir: dir, Create: true, Commit: func(commit func() error) error {
 		at(stepCommit)
 		defer at(stepCommitted)
@@ -81,7 +85,30 @@ func child(ctx context.Context, role, dir string) error {
 	if err != nil {
 		return err
 	}
+	o := RecoverOptions{Sealing: filepath.Join(dir, "sealing-key"), disk: disk{
+		write: func(path string, data []byte, perm os.FileMode) error {
+			at(stepWrite)
+			defer at(stepWritten)
+			return durable.WriteFile(path, data, perm)
+		},
+		rename: func(from, to string) error {
+			at(stepMove)
+			defer at(stepMoved)
+			return durable.Rename(from, to)
+		}}}
 	switch role {
+	case "recover":
+		key, err := backup.ReadKey(filepath.Join(dir, "recovery.key"))
+		if err != nil {
+			return err
+		}
+		if _, err := Recover(ctx, db, key, o, tester()); err != nil {
+			return errors.Join(err, db.Close())
+		}
+	case "abandon":
+		if _, err := AbandonKeys(ctx, db, o, tester()); err != nil {
+			return errors.Join(err, db.Close())
+		}
 	case "setup":
 		o := exampleSetup(dir)
 		o.disk.write = func(path string, data []byte, perm os.FileMode) error {

@@ -38,8 +38,9 @@ type RecoveryView struct {
 	Recipient string       `json:"recipient,omitempty"`
 	MadeAt    time.Time    `json:"madeAt,omitzero"`
 	TestedAt  time.Time    `json:"testedAt,omitzero"`
-	Missing   int          `json:"missing"` // secrets that it does not open
-	Backup    *BackupView  `json:"lastBackup"`
+	Missing   int          `json:"missing"`            // secrets that it does not open
+	Unsigned  bool         `json:"unsigned,omitempty"` // one stands in the database that the organisation has not signed: as none
+	Backup    *BackupView  `json:"lastBackup,omitempty"`
 }
 
 // recoveryOf reads the recovery key and checks that the organisation has signed it.
@@ -89,7 +90,7 @@ func (d *Desk) Recovery(ctx context.Context) (*RecoveryView, error) {
 		}
 		r.Owner = backup.Owner{ID: org.ID, Name: org.Name, PublicKey: org.PublicKey}
 		key, public, err := recoveryOf(tx, org, d.sealing.Organisation)
-		if err != nil {
+		if r.Unsigned = errors.Is(err, ErrRecoveryUnsigned); err != nil && !r.Unsigned {
 			return err
 		}
 		if key != nil {

@@ -2,7 +2,6 @@ package desk
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -19,14 +18,14 @@ func (d *Desk) safety(ctx context.Context, v *view, s *Status) ([]health.Conditi
 		all = append(all, health.Condition{Code: code, Severity: severity, Text: text})
 	}
 	r, err := d.Recovery(ctx)
-	if errors.Is(err, ErrRecoveryUnsigned) {
-		add(health.CodeRecoveryUnsigned, health.Attention, "the recovery key in the database is not signed by the organisation: somebody has written to the database, and no key is wrapped for it")
-		return all, nil
-	}
 	if err != nil {
 		return nil, err
 	}
 	s.RecoveryKey, s.LastBackup = r.ID, r.Backup
+	if r.Unsigned {
+		add(health.CodeRecoveryUnsigned, health.Attention, "the recovery key in the database is not signed by the organisation: somebody has written to the database, and no key is wrapped for it")
+		return all, nil
+	}
 	switch {
 	case r.ID == "":
 		add(health.CodeNoRecoveryKey, health.Information, "there is no recovery key: without the sealing key file every private key is lost")

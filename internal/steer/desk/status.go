@@ -26,7 +26,7 @@ type Status struct {
 	Listeners    []ListenerView     `json:"listeners"`    //
 	Certificates []Certificate      `json:"certificates"` // those in force, the one that ends first first
 	RecoveryKey  string             `json:"recoveryKey"`  // its id; empty for none
-	LastBackup   *BackupView        `json:"lastBackup"`   // null for none
+	LastBackup   *BackupView        `json:"lastBackup,omitempty"`
 }
 
 // States of a Status.

@@ -90,7 +90,12 @@ func TestConditionsComeAndGo(t *testing.T) {
 	nothing := func(*testing.T, *house) {}
 	seen := map[health.Code]bool{
 		health.CodeServerNotRunning:     true, // TestStatusOfANewServer
-		health.CodeNoRecoveryKey:        true, // TestStatusOfANewServer; nothing mends it in this release
+		health.CodeNoRecoveryKey:        true, // TestStatusOfANewServer, TestRecoveryConditions
+		health.CodeRecoveryUntested:     true, // TestRecoveryConditions
+		health.CodeRecoveryUnsigned:     true, // TestAForgedRecoveryKey
+		health.CodeRecoveryIncomplete:   true, // TestRecoveryConditions
+		health.CodeNoBackup:             true, // TestRecoveryConditions
+		health.CodeBackupOld:            true, // TestRecoveryConditions
 		health.CodeCertificateExpired:   true, // TestEndings
 		health.CodeCertificateEnding:    true, // TestEndings
 		health.CodeSnapshotRefused:      true, // TestAStateThatCannotBeServed
