@@ -77,5 +77,4 @@ soak: deps build
 bench: build
 	@$(BUILD) -o bin/spine ./bench/spine
 	@bin/spine -binary $(BINARY)
-	@$(BUILD) -o bin/backup ./bench/backup
-	@bin/backup -binary $(BINARY)
+	@go test -vet=off -run '^$$' -bench 'Many/(Backup|VerifyBackup)$$' -count 5 ./internal/steer/desk

@@ -2,9 +2,16 @@ package desk
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
 
+	"filippo.io/age"
+
+	"postseal/internal/ground/backup"
+	"postseal/internal/ground/durable"
 	"postseal/internal/ground/keys"
 	"postseal/internal/ground/state"
 	"postseal/internal/issue/selfsigned"
@@ -81,6 +88,31 @@ func BenchmarkMany(b *testing.B) {
 			}
 		}
 	})
+	key := benchRecovery(b, d)
+	path := filepath.Join(b.TempDir(), "backup.age")
+	b.Run("Backup", func(b *testing.B) { // into a file that is synced
+		for b.Loop() {
+			f, err := durable.Stage(path, 0o600)
+			if err != nil {
+				b.Fatal(err)
+			}
+			if err := errors.Join(d.Backup(ctx, tester(), BackupRequest{}, f, nil), f.Commit(true)); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("VerifyBackup", func(b *testing.B) {
+		for b.Loop() {
+			f, err := os.Open(path)
+			if err != nil {
+				b.Fatal(err)
+			}
+			c, err := VerifyBackup(ctx, Reading{Source: f, Identities: []age.Identity{key.Identity()}, Key: key}, b.TempDir())
+			if err := errors.Join(err, f.Close()); err != nil || c.Certificates != 10000 || !c.Keys {
+				b.Fatal(c, err)
+			}
+		}
+	})
 	b.Run("Preview", func(b *testing.B) {
 		for b.Loop() {
 			if _, err := d.Enable(ctx, tester(), EnableRequest{Doing: Doing{DryRun: true}, ID: "host9-example-com", Services: "IMAP"}); err != nil {
@@ -88,4 +120,20 @@ func BenchmarkMany(b *testing.B) {
 			}
 		}
 	})
+}
+
+// benchRecovery gives the organisation a recovery key.
+func benchRecovery(b *testing.B, d *Desk) *backup.Key {
+	view, err := d.Recovery(b.Context())
+	if err != nil {
+		b.Fatal(err)
+	}
+	key, err := backup.NewKey(view.Owner)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if _, err := d.SetRecovery(b.Context(), tester(), RecoveryRequest{Public: key.Public()}); err != nil {
+		b.Fatal(err)
+	}
+	return key
 }
