@@ -10,7 +10,10 @@ type berError struct{ reason string }
 
 func (e *berError) Error() string { return e.reason }
 
-var errNested = errors.New("nested too deep")
+var (
+	errNested = errors.New("nested too deep")
+	errCut    = &berError{"it is cut off in the middle of an element"}
+)
 
 // toDER returns the one element that data holds, as far as possible in DER (ITU-T X.690 section 10): lengths are
 // definite and short, and octet strings are in one piece. Data that has these already comes back as it is, because
@@ -81,12 +84,11 @@ func scan(data []byte, depth int) (e element, rest []byte, err error) {
 
 // frame reads tag and length. Of an element of indefinite length it returns no content, but all after it as rest.
 func frame(data []byte) (e element, rest []byte, err error) {
-	cut := &berError{"it is cut off in the middle of an element"}
 	n := 1
 	if len(data) > 0 && data[0]&0x1f == 0x1f { // ITU-T X.690 section 8.1.2.4: the number follows
 		for more := true; more; n++ {
 			if n >= len(data) {
-				return element{}, nil, cut
+				return element{}, nil, errCut
 			}
 			if n > 5 {
 				return element{}, nil, &berError{"a tag is too large"}
@@ -95,7 +97,7 @@ func frame(data []byte) (e element, rest []byte, err error) {
 		}
 	}
 	if n >= len(data) {
-		return element{}, nil, cut
+		return element{}, nil, errCut
 	}
 	e = element{tag: data[:n], der: true}
 	first := data[n]
@@ -111,7 +113,7 @@ func frame(data []byte) (e element, rest []byte, err error) {
 	case first > 0x80:
 		octets := int(first & 0x7f)
 		if octets > len(data) {
-			return element{}, nil, cut
+			return element{}, nil, errCut
 		}
 		length = 0
 		for _, c := range data[:octets] {
@@ -160,6 +162,7 @@ func rewrite(out, data []byte) (extended, rest []byte) {
 
 // joinPieces joins the contents of octet strings in DER.
 func joinPieces(pieces []byte) (joined []byte) {
+	joined = make([]byte, 0, len(pieces))
 	for len(pieces) > 0 {
 		e, rest, err := frame(pieces)
 		if err != nil {

@@ -75,12 +75,18 @@ func isText(c byte) bool { return ' ' <= c && c <= '~' || c == '\r' || c == '\n'
 // fromUTF16 decodes UTF-16 whose more significant octet stands at high, 0 or 1. Half a character at the end, which is a
 // file cut off, is left out: what is missing shows in what the text says.
 func fromUTF16(data []byte, high int) []byte {
-	units := make([]uint16, len(data)/2)
-	for i := range units {
-		units[i] = uint16(data[2*i+high])<<8 | uint16(data[2*i+1-high])
-	}
-	text := make([]byte, 0, len(units))
-	for _, c := range utf16.Decode(units) {
+	unit := func(i int) rune { return rune(data[i+high])<<8 | rune(data[i+1-high]) }
+	text := make([]byte, 0, len(data)/2) // what we look for is ASCII
+	for i := 0; i+1 < len(data); i += 2 {
+		c := unit(i)
+		if utf16.IsSurrogate(c) {
+			c = utf8.RuneError
+			if i+3 < len(data) {
+				if pair := utf16.DecodeRune(unit(i), unit(i+2)); pair != utf8.RuneError {
+					c, i = pair, i+2
+				}
+			}
+		}
 		text = utf8.AppendRune(text, c)
 	}
 	return text

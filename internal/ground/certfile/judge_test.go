@@ -2,11 +2,13 @@ package certfile
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"postseal/internal/ground/keys"
 	"postseal/internal/peers"
 )
 
@@ -32,7 +34,7 @@ func TestOpenSSLAgrees(t *testing.T) {
 			t.Parallel()
 			peers.Need(t, "openssl")
 			files := map[string][]byte{"whole": tt.data}
-			const damages = 24
+			damages := peers.Scale(24, 400)
 			for i := range damages {
 				at := len(tt.data) * i / damages
 				changed := bytes.Clone(tt.data)
@@ -59,6 +61,9 @@ func TestOpenSSLAgrees(t *testing.T) {
 				if ours == nil && theirs.Exit == 0 {
 					both++
 				}
+				if ours != nil && theirs.Exit == 0 && name != "whole" && !stricter(what, ours) {
+					t.Errorf("%s: openssl takes it, we do not, and nobody has said why: %v", name, ours)
+				}
 				if name == "whole" && ours != nil {
 					t.Errorf("the whole file: %v", ours)
 				}
@@ -68,4 +73,26 @@ func TestOpenSSLAgrees(t *testing.T) {
 			}
 		})
 	}
+}
+
+// stricter says whether we refuse on purpose what OpenSSL takes. Each line is one reason.
+func stricter(what string, err error) bool {
+	_, format := errors.AsType[*FormatError](err)
+	_, unsupported := errors.AsType[*UnsupportedError](err)
+	_, weak := errors.AsType[*keys.WeakKeyError](err)
+	_, limit := errors.AsType[*LimitError](err)
+	_, password := errors.AsType[*PasswordError](err)
+	switch {
+	case limit: // OpenSSL works for as long as the file says
+		return true
+	case weak: // it computes the public half of a key anew and says nothing of the one that stood there
+		return what == "key"
+	case password: // its MAC of a PFX does not cover what is around the safes, and neither does it look there
+		return strings.HasPrefix(what, "PFX")
+	case unsupported: // an unknown algorithm or version, which it prints as a number
+		return true
+	case format: // crypto/x509 is strict: dates, versions, extensions, and octets behind the end, which it passes over
+		return true
+	}
+	return false
 }

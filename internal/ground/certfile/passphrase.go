@@ -5,6 +5,8 @@ import (
 	"unicode/utf16"
 	"unicode/utf8"
 
+	"golang.org/x/text/unicode/norm"
+
 	"postseal/internal/ground/keys"
 )
 
@@ -29,28 +31,63 @@ func noPassphrases() []passphrase {
 	}
 }
 
-// passphrases are the forms that programs have given to what the user typed, the right one first.
+// passphrases are the forms that programs have given to what the user typed, the right one first. The same letters can
+// be written in more than one way, and which way was taken depends on the machine: macOS takes é apart into e and an
+// accent (NFD), most others do not (NFC), and old programs wrote Latin-1.
 func passphrases(password keys.Secret) (forms []passphrase) {
 	octets := password.Bytes()
 	if len(octets) == 0 {
 		return noPassphrases()
+	}
+	add := func(utf8, bmp []byte) {
+		for _, f := range forms {
+			if bytes.Equal(f.utf8, utf8) && bytes.Equal(f.bmp, bmp) {
+				clear(utf8)
+				clear(bmp)
+				return
+			}
+		}
+		forms = append(forms, passphrase{PasswordGiven, utf8, bmp})
 	}
 	ascii := true
 	for _, c := range octets {
 		ascii = ascii && c < utf8.RuneSelf
 	}
 	if utf8.Valid(octets) {
-		forms = append(forms, passphrase{PasswordGiven, bytes.Clone(octets), bmpString(string(octets), true)})
+		add(bytes.Clone(octets), bmpString(string(octets), true))
 	}
-	if !ascii {
-		// Each octet as one character: OpenSSL before 1.1.0 took UTF-8 so, and it is right for a password in Latin-1.
-		latin := make([]byte, 0, 2*len(octets)+2)
-		for _, c := range octets {
-			latin = append(latin, 0, c)
+	if ascii {
+		return forms
+	}
+	if utf8.Valid(octets) {
+		for _, form := range []norm.Form{norm.NFC, norm.NFD} {
+			text := form.Append(nil, octets...) // not Bytes, which may give back what it was given
+			add(text, bmpString(string(text), true))
 		}
-		forms = append(forms, passphrase{PasswordGiven, bytes.Clone(octets), append(latin, 0, 0)})
+		if latin := inLatin1(octets); latin != nil {
+			add(latin, bmpString(norm.NFC.String(string(octets)), true))
+		}
 	}
+	// Each octet as one character: OpenSSL before 1.1.0 took UTF-8 so, and it is right for a password in Latin-1.
+	each := make([]byte, 0, 2*len(octets)+2)
+	for _, c := range octets {
+		each = append(each, 0, c)
+	}
+	add(bytes.Clone(octets), append(each, 0, 0))
 	return forms
+}
+
+// inLatin1 encodes a text, accents joined to their letters, in ISO 8859-1; nil if it has other characters.
+func inLatin1(text []byte) []byte {
+	out := make([]byte, 0, len(text))
+	for _, r := range norm.NFC.String(string(text)) {
+		if r > 0xff {
+			clear(out)
+			return nil
+		}
+		out = append(out, byte(r))
+	}
+	return out
 }
 
 // bmpString encodes text in UTF-16 big-endian, and a NUL at the end if terminated. A BMPString cannot hold what is

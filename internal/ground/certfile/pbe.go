@@ -220,9 +220,12 @@ func (r *reader) readEncryptedKey(der []byte, at Origin) error {
 		return err
 	}
 	defer password.Wipe()
-	for _, p := range passphrases(password) {
+	for tried, p := range passphrases(password) {
 		plain, err := open(r, p, ciphertext)
 		p.wipe()
+		if _, dear := errors.AsType[*LimitError](err); dear && tried > 0 {
+			break // as in openPFX
+		}
 		if errors.Is(err, errDecrypt) {
 			continue
 		} else if err != nil {

@@ -132,8 +132,12 @@ func (r *reader) openPFX(verify verifier, at Origin) (passphrase, error) {
 	if len(password) == 0 { // tried already
 		return passphrase{}, &PasswordError{At: at}
 	}
-	for _, p := range passphrases(password) {
-		if ok, err := verify(r, p); ok || err != nil {
+	for tried, p := range passphrases(password) {
+		ok, err := verify(r, p)
+		if _, dear := errors.AsType[*LimitError](err); dear && tried > 0 {
+			break // the forms that are left are unlikely ones, and the likely one was wrong
+		}
+		if ok || err != nil {
 			return p, err
 		}
 		p.wipe()
@@ -328,7 +332,8 @@ func (b *bags) readShroudedKey(value cryptobyte.String, label Label) error {
 	return b.readKey(plain, b.at, label)
 }
 
-// readLabel reads friendlyName and localKeyId, RFC 2985 section 5.5, and passes over all other attributes.
+// readLabel reads friendlyName and localKeyId, RFC 2985 section 5.5, and passes over all other attributes. Both are of
+// a single value: two that differ are not ok, because whom to believe is a guess.
 func readLabel(attributes cryptobyte.String) (label Label, ok bool) {
 	for !attributes.Empty() {
 		var attribute, values, value cryptobyte.String
@@ -339,9 +344,17 @@ func readLabel(attributes cryptobyte.String) (label Label, ok bool) {
 		}
 		switch {
 		case kind.Equal(oidFriendlyName()) && values.ReadASN1(&value, bmpStringTag):
-			label.FriendlyName = visible(string(fromUTF16(value, 0)))
+			name := visible(string(fromUTF16(value, 0)))
+			if label.FriendlyName != "" && label.FriendlyName != name {
+				return Label{}, false
+			}
+			label.FriendlyName = name
 		case kind.Equal(oidLocalKeyID()) && values.ReadASN1(&value, cbasn1.OCTET_STRING):
-			label.LocalKeyID = hex.EncodeToString(value[:min(len(value), 64)])
+			id := hex.EncodeToString(value[:min(len(value), 64)])
+			if label.LocalKeyID != "" && label.LocalKeyID != id {
+				return Label{}, false
+			}
+			label.LocalKeyID = id
 		}
 	}
 	return label, true

@@ -283,7 +283,7 @@ func inPieces(der []byte) (out []byte) {
 // TestPFXIsReadByOthers writes both profiles for OpenSSL, Java, NSS and another library.
 func TestPFXIsReadByOthers(t *testing.T) {
 	t.Parallel()
-	peers.Need(t, "openssl", "keytool", "certutil", "pk12util")
+	peers.Need(t, "openssl", "keytool", "certutil", "pk12util", "certtool")
 	p := shared()
 	rsa := Bundle{Key: p.rsaKey, Leaf: p.rsaLeaf, Chain: []*x509.Certificate{p.inter}}
 	for _, profile := range []Profile{ProfileModern, ProfileWindows2016} {
@@ -323,6 +323,10 @@ func TestPFXIsReadByOthers(t *testing.T) {
 					if !strings.Contains(r.Stdout, want) {
 						t.Errorf("keytool: no %q in\n%s", want, r.Stdout)
 					}
+				}
+				r = run(t, dir, "", "certtool", "--p12-info", "--inder", "--infile", "own.pfx", "--password", password)
+				if strings.Count(r.Stdout, "BEGIN CERTIFICATE") != 2 || !strings.Contains(r.Stdout, "PRIVATE KEY") {
+					t.Errorf("GnuTLS does not see two certificates and a key:\n%s", r.Stdout)
 				}
 				run(t, dir, "", "certutil", "-N", "-d", dir, "--empty-password")
 				run(t, dir, "", "pk12util", "-i", "own.pfx", "-d", dir, "-W", password)
