@@ -55,7 +55,7 @@ func (d *Desk) Import(ctx context.Context, who state.Actor, r ImportRequest) (*C
 	}
 	read, err := r.read()
 	if err != nil {
-		return nil, err
+		return nil, r.together(err)
 	}
 	return d.do(ctx, who, r.Doing, func(v *view) (*Change, func(tx *state.Tx) error, error) {
 		known, err := d.knownIssuers(ctx)
@@ -64,14 +64,14 @@ func (d *Desk) Import(ctx context.Context, who state.Actor, r ImportRequest) (*C
 		}
 		assembly, err := certfile.Assemble(read, known)
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, r.together(err)
 		}
 		i := &importing{request: r, view: v, sealer: v.sealer(), change: newChange(v)}
 		if err := i.judge(d.publicKeys, assembly); err != nil {
 			return nil, nil, err
 		}
 		if err := i.sort(assembly); err != nil {
-			return nil, nil, err
+			return nil, nil, r.together(err)
 		}
 		return i.change, i.store(), nil
 	})
@@ -92,6 +92,24 @@ func (r ImportRequest) read() ([]*certfile.Contents, error) {
 		all = append(all, c)
 	}
 	return all, nil
+}
+
+// together names the files that came together: which of them is wrong is often a matter of opinion, as with a key of
+// one and the certificate of the other.
+func (r ImportRequest) together(err error) error {
+	const most = 4
+	if len(r.Files) < 2 {
+		return err
+	}
+	var names []string
+	for _, f := range r.Files[:min(most, len(r.Files))] {
+		names = append(names, certfile.Origin{File: clip(f.Name)}.String())
+	}
+	if more := len(r.Files) - most; more > 0 {
+		names = append(names, fmt.Sprintf("%d more", more))
+	}
+	last := len(names) - 1
+	return fmt.Errorf("importing %s and %s: %w", strings.Join(names[:last], ", "), names[last], err)
 }
 
 // knownIssuers are the certificates of authorities that came along with earlier ones.
@@ -160,7 +178,7 @@ func (i *importing) sort(a *certfile.Assembly) error {
 			continue
 		}
 		if time.Now().After(b.Leaf.NotAfter) {
-			return fmt.Errorf("importing %s: %w on %s", b.LeafFrom, ErrImportEnded, b.Leaf.NotAfter.UTC().Format(time.DateOnly))
+			return fmt.Errorf("taking in the certificate of %s: %w on %s", b.LeafFrom, ErrImportEnded, b.Leaf.NotAfter.UTC().Format(time.DateOnly))
 		}
 		if b.MissingIssuer != "" && !i.rootIsKnown(b) {
 			i.change.Warnings = append(i.change.Warnings, fmt.Sprintf("the chain stops: the certificate of %s is missing; import it too, or clients will not trust this one", b.MissingIssuer))
@@ -172,7 +190,7 @@ func (i *importing) sort(a *certfile.Assembly) error {
 			continue
 		}
 		if b.Key == nil {
-			return fmt.Errorf("importing %s: %w", b.LeafFrom, ErrNoMatchingKey)
+			return fmt.Errorf("taking in the certificate of %s: %w", b.LeafFrom, ErrNoMatchingKey)
 		}
 		fresh = append(fresh, b)
 	}
@@ -379,8 +397,9 @@ func (i *importing) takeGroup(group []certfile.Bundle) error {
 			}
 			return tx.Audit("import", l.Name, nil, generationFacts(g))
 		})
+		// One more in the indexes: to make them anew for each of thousands would take longer than all the rest.
+		i.view.byID[l.ID], i.view.byName[l.Name] = len(i.view.lineages), len(i.view.lineages)
 		i.view.lineages = append(i.view.lineages, l)
-		i.view.index()
 		i.change.note(i.view, l, g, nil)
 		return i.change.list(i.view, l, l.Generations[0])
 	}
