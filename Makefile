@@ -78,3 +78,6 @@ bench: build
 	@$(BUILD) -o bin/spine ./bench/spine
 	@bin/spine -binary $(BINARY)
 	@go test -vet=off -run '^$$' -bench 'Many/(Backup|VerifyBackup)$$' -count 5 ./internal/steer/desk
+	@$(BUILD) -o bin/many ./bench/many
+	@bin/many -binary $(BINARY)
+	@$(PURE) go test -vet=off -run '^$$' -bench 'Thousand|Million' ./internal/keep/trust ./internal/keep/revocation

@@ -16,13 +16,16 @@ import (
 	"postseal/internal/steer/desk"
 )
 
+// announced bounds the certificates that a start prints.
+const announced = 50
+
 // announce prints what runs: for somebody who has just started it.
 func (r *running) announce(ctx context.Context) error {
 	status, err := r.desk.Status(ctx)
 	if err != nil {
 		return err
 	}
-	certificates, err := r.desk.Certificates(ctx, desk.Filter{})
+	certificates, err := r.desk.Page(ctx, desk.Filter{Limit: announced})
 	if err != nil {
 		return err
 	}
@@ -31,8 +34,11 @@ func (r *running) announce(ctx context.Context) error {
 	}
 	fmt.Fprintf(r.out, "postseal serves %s as %s (process %d, started in %d ms)\n", status.Organisation, status.Server, pid(), time.Since(r.began).Milliseconds())
 	fmt.Fprintf(r.out, "data in %s\n\nCertificates\n", r.data)
-	if err := r.printCertificates(certificates); err != nil {
+	if err := r.printCertificates(certificates.Certificates); err != nil {
 		return err
+	}
+	if certificates.More > 0 {
+		fmt.Fprintf(r.out, "and %d more; see: postseal cert list\n", certificates.More)
 	}
 	fmt.Fprintln(r.out, "\nListeners")
 	if err := r.printListeners(status.Listeners); err != nil {
@@ -43,7 +49,7 @@ func (r *running) announce(ctx context.Context) error {
 			return err
 		}
 	}
-	return r.announceManagement(ctx, status, certificates)
+	return r.announceManagement(ctx, status)
 }
 
 // announceJSON says the same to a program.
@@ -63,7 +69,7 @@ func (r *running) announceJSON(ctx context.Context, status *desk.Status) error {
 }
 
 // announceManagement prints the address of the pages with a link that works once.
-func (r *running) announceManagement(ctx context.Context, status *desk.Status, certificates []desk.Certificate) error {
+func (r *running) announceManagement(ctx context.Context, status *desk.Status) error {
 	for _, l := range status.Listeners {
 		if l.Listener != listener.Management || l.State != desk.ListenerOpen {
 			continue
@@ -78,7 +84,7 @@ func (r *running) announceManagement(ctx context.Context, status *desk.Status, c
 			return err
 		}
 		fmt.Fprintf(r.out, "\nManagement (sign-in link, works once, until %s)\n  %s\n", localTime(link.ExpiresAt), signInURL(l, link.Token))
-		for _, c := range certificates {
+		for _, c := range status.Certificates {
 			if c.Lineage == l.Lineage && c.State == "current" {
 				fmt.Fprintf(r.out, "  your browser will warn: this certificate is self-signed; compare SHA-256 %s\n", desk.Fingerprint(c.SHA256))
 			}

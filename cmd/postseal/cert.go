@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"postseal/internal/ground/x509cert"
 	"postseal/internal/steer/admin"
@@ -31,6 +32,8 @@ func (a *app) certListCommand() *cobra.Command {
 	c.Flags().StringVar(&status, "status", "", "only those of this `STATUS`, see: postseal help status")
 	c.Flags().StringVar(&filter.Domain, "domain", "", "only those that cover this `NAME`")
 	c.Flags().StringVar(&within, "expiring-within", "", "only those that end within this `TIME`, like 30d or 12h")
+	c.Flags().IntVar(&filter.Limit, "limit", 0, "list at most this `NUMBER` of certificates (default all)")
+	c.Flags().StringVar(&filter.After, "after", "", "begin behind this `PLACE`, which the page before has named, or behind the certificate of this ID")
 	c.Flags().BoolVar(&exchange, "exchange", false, "the columns of Exchange: thumbprint, services (IP.WS..), subject")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		if within != "" {
@@ -44,19 +47,43 @@ func (a *app) certListCommand() *cobra.Command {
 		if err := filter.Check(); err != nil {
 			return err
 		}
-		list, err := call[[]desk.Certificate](cmd.Context(), a, "cert/list", filter)
+		page, err := call[desk.Page](cmd.Context(), a, "cert/page", filter)
 		if err != nil {
 			return err
 		}
 		switch {
 		case a.json:
-			return a.printJSON(list)
+			err = a.printJSON(page.Certificates)
 		case exchange:
-			return a.printExchange(list)
+			err = a.printExchange(page.Certificates)
+		default:
+			err = a.printCertificates(page.Certificates)
 		}
-		return a.printCertificates(list)
+		if err == nil && page.Next != "" {
+			a.printNext(cmd, &page)
+		}
+		return err
 	}
 	return c
+}
+
+// printNext says how to see the next page: the same command, with another --after.
+func (a *app) printNext(cmd *cobra.Command, page *desk.Page) {
+	more := "there are more"
+	if page.More > 0 {
+		more = fmt.Sprintf("%d more", page.More)
+	}
+	next := cmd.CommandPath()
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		switch {
+		case f.Name == "after":
+		case f.Value.Type() == "bool":
+			next += " --" + f.Name
+		default:
+			next += " --" + f.Name + " " + shellQuote(f.Value.String())
+		}
+	})
+	fmt.Fprintf(a.err, "postseal: %s; next: %s --after %s\n", more, next, page.Next)
 }
 
 // parseDays reads a duration that may be given in days.

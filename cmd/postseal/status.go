@@ -79,7 +79,11 @@ func (a *app) printStatus(s *desk.Status) error {
 	for _, c := range s.Certificates {
 		t.row(localDate(c.NotAfter), daysLeft(c.NotAfter), c.Name, c.Lineage, c.KeyType, string(c.Status))
 	}
-	return t.end()
+	if err := t.end(); err != nil || s.More == 0 {
+		return err
+	}
+	_, err := fmt.Fprintf(a.out, "and %d more that end later and serve nothing; see: postseal cert list\n", s.More)
+	return err
 }
 
 func (a *app) versionCommand() *cobra.Command {

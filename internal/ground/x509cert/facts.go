@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"math/big"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -67,11 +68,17 @@ func Inspect(cert *x509.Certificate) Facts {
 		Serial:     serialText(cert.SerialNumber),
 		NotBefore:  cert.NotBefore.UTC(),
 		NotAfter:   cert.NotAfter.UTC(),
-		Names:      namesOf(cert),
+		Names:      NamesIn(cert),
 		KeyType:    keyTypeOf(cert),
 		Usages:     Usages(cert),
 		SelfSigned: selfSigned(cert),
 	}
+}
+
+// Clone returns a copy that shares nothing which could be changed.
+func (f Facts) Clone() Facts {
+	f.Names, f.Usages = slices.Clone(f.Names), slices.Clone(f.Usages)
+	return f
 }
 
 // textOr prints a name from its DER, because [pkix.Name] has lost its order. crypto/x509 reads some that encoding/asn1
@@ -121,8 +128,9 @@ const (
 	tagIP    = 7
 )
 
-// namesOf reads subjectAltName itself, because crypto/x509 sorts the names by kind and so loses their order.
-func namesOf(cert *x509.Certificate) []string {
+// NamesIn are the names of a certificate as [Facts] has them. It reads subjectAltName itself, because crypto/x509 sorts
+// the names by kind and so loses their order.
+func NamesIn(cert *x509.Certificate) []string {
 	names := []string{}
 	extended := false
 	for _, extension := range cert.Extensions {

@@ -82,6 +82,7 @@ type Nothing struct{}
 func acts(d *desk.Desk) map[string]act {
 	return map[string]act{
 		"cert/list":          looking(d.Certificates),
+		"cert/page":          looking(d.Page),
 		"cert/show":          looking(func(ctx context.Context, r Named) (*desk.CertificateDetail, error) { return d.Certificate(ctx, r.ID) }),
 		"cert/new":           acting(d.New),
 		"cert/enable":        acting(d.Enable),

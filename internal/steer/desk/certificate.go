@@ -73,59 +73,6 @@ type CertificateDetail struct {
 	PEM      string        `json:"pem"`
 }
 
-// Filter narrows a list of certificates. The zero value lets everything through.
-type Filter struct {
-	Server         string          `json:"server,omitempty"`
-	Status         x509cert.Status `json:"status,omitempty"`
-	Domain         string          `json:"domain,omitempty"`         // a name that the certificate covers or holds
-	ExpiringWithin int64           `json:"expiringWithin,omitempty"` // seconds; 0 for any
-}
-
-// Certificates lists one object per member, ordered by lineage, generation (newest first) and key.
-func (d *Desk) Certificates(ctx context.Context, f Filter) ([]Certificate, error) {
-	if err := f.Check(); err != nil {
-		return nil, err
-	}
-	if f.Domain != "" {
-		f.Domain, _ = x509cert.ParseSAN(f.Domain) // checked
-	}
-	v, err := d.view(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if err := v.checkServer(f.Server); err != nil {
-		return nil, err
-	}
-	all := []Certificate{}
-	for _, l := range v.lineages {
-		for _, g := range l.Generations {
-			for _, m := range g.Members {
-				c, err := v.certificate(l, g, m)
-				if err != nil {
-					return nil, err
-				}
-				if f.lets(c) {
-					all = append(all, c)
-				}
-			}
-		}
-	}
-	return all, nil
-}
-
-func (f Filter) lets(c Certificate) bool {
-	if f.Status != "" && c.Status != f.Status {
-		return false
-	}
-	if f.ExpiringWithin > 0 && c.NotAfter.IsZero() {
-		return false
-	}
-	if f.ExpiringWithin > 0 && int64(time.Until(c.NotAfter)/time.Second) >= f.ExpiringWithin { // any number of seconds, a Duration ends at 292 years
-		return false
-	}
-	return f.Domain == "" || slices.ContainsFunc(c.Names, func(name string) bool { return name == f.Domain || x509cert.Match(name, f.Domain) })
-}
-
 // checkServer accepts the name of a server of the organisation; empty is this one.
 func (v *view) checkServer(name string) error {
 	if name == "" || strings.EqualFold(name, v.server.Name) {
@@ -149,11 +96,10 @@ func (v *view) plainCertificate(l state.Lineage, g state.Generation, m state.Mem
 	if m.Certificate == nil {
 		return v.pendingCertificate(l, g, m)
 	}
-	cert, err := x509cert.ParseCertificate(m.Certificate)
+	facts, err := v.facts.of(m)
 	if err != nil {
 		return Certificate{}, fmt.Errorf("reading certificate %s of %s: %w", m.Thumbprint, l.Name, err)
 	}
-	facts := x509cert.Inspect(cert)
 	c := Certificate{
 		Thumbprint: facts.Thumbprint, SHA256: facts.SHA256, Lineage: l.Name, Generation: g.Number, State: g.State, Name: l.FriendlyName,
 		Subject: facts.Subject, Issuer: facts.Issuer, Serial: facts.Serial, NotBefore: facts.NotBefore, NotAfter: facts.NotAfter,

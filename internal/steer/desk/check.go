@@ -28,6 +28,9 @@ func (f Filter) Check() error {
 	if f.Status != "" && !slices.Contains(x509cert.Statuses(), f.Status) {
 		return &ValueError{"--status", string(f.Status), "there is no such status"}
 	}
+	if f.Limit < 0 {
+		return &ValueError{"--limit", fmt.Sprint(f.Limit), "want a number of certificates"}
+	}
 	if f.ExpiringWithin < 0 {
 		return &ValueError{"--expiring-within", fmt.Sprint(f.ExpiringWithin, " seconds"), "want a time to come"}
 	}

@@ -83,6 +83,9 @@ type Desk struct {
 	// publicKeys judges the keys of certificates that are taken in.
 	publicKeys *keys.PublicJudge
 
+	// kept is what looks at the state share while it does not change.
+	kept keptState
+
 	// signers are the opened private keys by secret id; guarded by settling.
 	signers map[string]*keys.Private
 }
@@ -196,6 +199,7 @@ type view struct {
 	unsigned  bool           // somebody else has put one there: nothing is wrapped for it
 	// resolve is [Runtime.Address]; nil means that listeners are where the state says.
 	resolve func(name string, stored netip.AddrPort) netip.AddrPort
+	facts   *keptState
 
 	// Indexes, because there may be ten thousand lineages and each is asked where it serves.
 	byID   map[string]int // place in lineages
@@ -208,8 +212,24 @@ type place struct{ listener, lineageID string }
 
 // look reads a view.
 func (d *Desk) look(tx *state.Tx) (*view, error) {
-	v := &view{resolve: d.runtime.Address}
+	v, err := d.glance(tx)
+	if err != nil {
+		return nil, err
+	}
+	if v.lineages, err = d.kept.lineagesAt(tx, v.seq); err != nil {
+		return nil, err
+	}
+	v.index()
+	return v, nil
+}
+
+// glance reads a view without its lineages.
+func (d *Desk) glance(tx *state.Tx) (*view, error) {
+	v := &view{facts: &d.kept, resolve: d.runtime.Address}
 	var err error
+	if v.seq, err = tx.Seq(); err != nil {
+		return nil, err
+	}
 	if v.org, err = tx.Organisation(); err != nil {
 		return nil, err
 	}
@@ -221,9 +241,6 @@ func (d *Desk) look(tx *state.Tx) (*view, error) {
 			v.server = s
 		}
 	}
-	if v.lineages, err = tx.Lineages(); err != nil {
-		return nil, err
-	}
 	if v.bindings, err = tx.Bindings(d.server); err != nil {
 		return nil, err
 	}
@@ -231,14 +248,10 @@ func (d *Desk) look(tx *state.Tx) (*view, error) {
 		return nil, err
 	}
 	sortListeners(v.listeners)
-	v.index()
 	if err := d.lookRecovery(tx, v); err != nil {
 		return nil, err
 	}
-	if v.judge, err = d.judgeFor(tx); err != nil {
-		return nil, err
-	}
-	v.seq, err = tx.Seq()
+	v.judge, err = d.judgeFor(tx)
 	return v, err
 }
 

@@ -268,6 +268,7 @@ func (h *house) exec(t *testing.T, query string, args ...any) {
 		t.Fatal(err)
 	}
 	_, err = db.ExecContext(t.Context(), query, args...)
+	h.kept.forget()
 	if err := errors.Join(err, db.Close()); err != nil {
 		t.Fatal(err)
 	}

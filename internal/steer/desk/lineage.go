@@ -2,6 +2,7 @@ package desk
 
 import (
 	"context"
+	"slices"
 
 	"postseal/internal/ground/listener"
 	"postseal/internal/ground/state"
@@ -37,6 +38,27 @@ func (d *Desk) Lineages(ctx context.Context) ([]LineageView, error) {
 	}
 	views := []LineageView{}
 	for _, l := range v.lineages {
+		one, err := v.lineageView(l)
+		if err != nil {
+			return nil, err
+		}
+		views = append(views, one)
+	}
+	return views, nil
+}
+
+// LineagesInUse lists the lineages that are bound on this server or have a role, ordered by name.
+func (d *Desk) LineagesInUse(ctx context.Context) ([]LineageView, error) {
+	v, err := d.part(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	views := []LineageView{}
+	used := v.inUse()
+	for _, l := range v.lineages {
+		if _, ok := slices.BinarySearch(used, l.ID); !ok {
+			continue
+		}
 		one, err := v.lineageView(l)
 		if err != nil {
 			return nil, err

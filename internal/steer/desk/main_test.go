@@ -247,3 +247,10 @@ func makeExample() (files map[string][]byte, err error) {
 	}
 	return files, nil
 }
+
+// forget makes the next look read the state.
+func (k *keptState) forget() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.lineages = nil
+}

@@ -102,7 +102,7 @@ func (d *Desk) revocations(v *view, certificates []Certificate) []health.Conditi
 // has run out; zero if that is not so.
 func (j *judge) uncheckedSince(thumbprint string, sources []revocation.Source) (since time.Time) {
 	j.mu.Lock()
-	addresses := addressesOf(j.said[thumbprint].verdict.Chain)
+	addresses := j.said[thumbprint].addresses
 	j.mu.Unlock()
 	for _, s := range sources {
 		at := s.Failing

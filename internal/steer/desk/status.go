@@ -27,6 +27,7 @@ type Status struct {
 	Certificates []Certificate      `json:"certificates"` // those in force, the one that ends first first
 	RecoveryKey  string             `json:"recoveryKey"`  // its id; empty for none
 	LastBackup   *BackupView        `json:"lastBackup,omitempty"`
+	More         int                `json:"more"` // generations in force that are left out: nobody uses them, and they end later
 }
 
 // States of a Status.
@@ -46,18 +47,9 @@ func (d *Desk) Status(ctx context.Context) (*Status, error) {
 	if s.Listeners, err = d.listenerViews(v); err != nil {
 		return nil, err
 	}
-	for _, l := range v.lineages {
-		if g, ok := l.Current(); ok {
-			for _, m := range g.Members {
-				c, err := v.certificate(l, g, m)
-				if err != nil {
-					return nil, err
-				}
-				s.Certificates = append(s.Certificates, c)
-			}
-		}
+	if err := s.listCertificates(v); err != nil {
+		return nil, err
 	}
-	slices.SortStableFunc(s.Certificates, func(a, b Certificate) int { return a.NotAfter.Compare(b.NotAfter) })
 	safety, err := d.safety(ctx, v, s)
 	if err != nil {
 		return nil, err
@@ -73,6 +65,55 @@ func (d *Desk) Status(ctx context.Context) (*Status, error) {
 		}
 	}
 	return s, nil
+}
+
+// maxCertificates bounds how many generations a status lists beside those in use: nobody reads ten thousand, and each
+// has to be judged.
+const maxCertificates = 200
+
+// listCertificates lists the generations in force: those in use, and of the others those that end first.
+func (s *Status) listCertificates(v *view) error {
+	type ending struct {
+		lineage state.Lineage
+		current state.Generation
+		at      time.Time // of the member that ends first
+	}
+	var listed, others []ending
+	used := v.inUse()
+	for _, l := range v.lineages {
+		g, ok := l.Current()
+		if !ok {
+			continue
+		}
+		e := ending{lineage: l, current: g}
+		for _, m := range g.Members {
+			at, _, err := v.facts.outline(m)
+			if err != nil {
+				return fmt.Errorf("reading certificate %s of %s: %w", m.Thumbprint, l.Name, err)
+			}
+			if e.at.IsZero() || at.Before(e.at) {
+				e.at = at
+			}
+		}
+		if _, ok := slices.BinarySearch(used, l.ID); ok {
+			listed = append(listed, e)
+		} else {
+			others = append(others, e)
+		}
+	}
+	slices.SortStableFunc(others, func(a, b ending) int { return a.at.Compare(b.at) })
+	s.More = max(0, len(others)-maxCertificates)
+	for _, e := range append(listed, others[:len(others)-s.More]...) {
+		for _, m := range e.current.Members {
+			c, err := v.certificate(e.lineage, e.current, m)
+			if err != nil {
+				return err
+			}
+			s.Certificates = append(s.Certificates, c)
+		}
+	}
+	slices.SortStableFunc(s.Certificates, func(a, b Certificate) int { return a.NotAfter.Compare(b.NotAfter) })
+	return nil
 }
 
 // conditions computes those that follow from the state.

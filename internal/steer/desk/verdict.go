@@ -39,8 +39,10 @@ type judge struct {
 }
 
 type opinion struct {
-	verdict trust.Verdict
+	verdict trust.Verdict // without its chain: ten thousand chains are as many megabytes
 	until   time.Time
+	// addresses are those at which the revocation of the chain can be learnt.
+	addresses []string
 	// asked says that the verdict hangs on revocation data, those of generation.
 	asked      bool
 	generation uint64
@@ -179,11 +181,13 @@ func (j *judge) opinionOn(m state.Member, purpose x509cert.Usage) (trust.Verdict
 			until = edge
 		}
 	}
-	asked := len(addressesOf(verdict.Chain)) > 0
+	addresses := addressesOf(verdict.Chain)
+	asked := len(addresses) > 0
+	verdict.Chain = nil
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.asked = j.asked || asked
-	j.said[m.Thumbprint] = opinion{verdict: verdict, until: until, asked: asked, generation: generation}
+	j.said[m.Thumbprint] = opinion{verdict: verdict, until: until, addresses: addresses, asked: asked, generation: generation}
 	return verdict, nil
 }
 

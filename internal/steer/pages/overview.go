@@ -83,7 +83,7 @@ func (w *words) overview(s *desk.Status, lineages []desk.LineageView, now time.T
 			o.Certificates = append(o.Certificates, w.certificate(members, lineages, now))
 		}
 	}
-	if more := len(generations(s.Certificates)) - len(o.Certificates); more > 0 {
+	if more := len(generations(s.Certificates)) - len(o.Certificates) + s.More; more > 0 {
 		o.MoreCertificates = grouped(more)
 	}
 	if len(o.Certificates) > 0 {

@@ -170,7 +170,7 @@ func (p *center) overview(w http.ResponseWriter, r *http.Request, v visitor) {
 		p.broken(w, r, "reading the status", err)
 		return
 	}
-	lineages, err := p.desk.Lineages(r.Context())
+	lineages, err := p.desk.LineagesInUse(r.Context())
 	if err != nil {
 		p.broken(w, r, "reading the lineages", err)
 		return
