@@ -534,3 +534,37 @@ func TestGivingUpTheKeys(t *testing.T) {
 		t.Errorf("a recovery key for the new keys: %v", err)
 	}
 }
+
+// TestRecoveryActFaults fails the commit of each act in both ways: refused, nothing has changed and the next
+// try succeeds; with the answer lost, it is done.
+func TestRecoveryActFaults(t *testing.T) {
+	t.Parallel()
+	h := runningHouse(t)
+	key := h.recoverable(t)
+	id := key.Public().ID()
+	for name, act := range map[string]func() error{
+		"init": func() error {
+			_, err := h.SetRecovery(t.Context(), tester(), RecoveryRequest{Public: key.Public()})
+			return err
+		},
+		"tested": func() error { _, err := h.Tested(t.Context(), tester(), TestedRequest{ID: id}); return err },
+		"kept": func() error {
+			_, err := h.Kept(t.Context(), tester(), KeptRequest{ID: "b", File: "/mnt/b"})
+			return err
+		},
+		"backup": func() error { return h.Backup(t.Context(), tester(), BackupRequest{}, io.Discard, nil) },
+	} {
+		seq, rows := h.db.Seq(), len(h.audit(t))
+		h.fault.set(faultRefused)
+		if err := act(); !errors.Is(err, errFault) || h.db.Seq() != seq || len(h.audit(t)) != rows {
+			t.Errorf("%s refused: got %v, sequence %d, want %d", name, err, h.db.Seq(), seq)
+		}
+		h.fault.set(faultLost)
+		if err := act(); err != nil || h.db.Seq() != seq+1 || len(h.audit(t)) != rows+1 {
+			t.Errorf("%s lost: got %v, sequence %d, want %d", name, err, h.db.Seq(), seq+1)
+		}
+		if err := h.opens(t, key); err != nil {
+			t.Errorf("%s: the recovery key: %v", name, err)
+		}
+	}
+}
