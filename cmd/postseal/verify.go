@@ -20,6 +20,7 @@ import (
 type verifying struct {
 	chain, roots, at, name, purpose, revocation, profile, batch string
 	crls                                                        []string
+	maxDepth                                                    int // -1: as many as there are
 }
 
 // verified is the JSON of trust verify.
@@ -56,6 +57,7 @@ func (a *app) trustVerifyCommand() *cobra.Command {
 	f.StringVar(&v.purpose, "purpose", "", "serverAuth, clientAuth, emailProtection or any: the `PURPOSE` (default any)")
 	f.StringVar(&v.revocation, "revocation", "", "off, soft or hard: `HOW` to look at revocation in the lists of --crl (default soft)")
 	f.StringVar(&v.profile, "profile", "", "rfc5280 or webpki: whose `RULES` decide (default rfc5280)")
+	f.IntVar(&v.maxDepth, "max-depth", -1, "`NUMBER` of intermediates that are allowed between it and its anchor (default: any)")
 	f.StringVar(&v.batch, "batch", "", "`FILE` with a question per line; - is standard input")
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		if v.batch != "" {
@@ -143,6 +145,9 @@ func (a *app) verify(cmd *cobra.Command, v verifying, leaf string) error {
 // question checks the words of the flags.
 func (v verifying) question() (*trust.Question, error) {
 	q := &trust.Question{Name: v.name}
+	if v.maxDepth >= 0 {
+		q.MaxDepth = &v.maxDepth
+	}
 	var err error
 	if v.at != "" {
 		if q.At, err = parseTime(v.at); err != nil {

@@ -24,16 +24,19 @@ const MaxCertificateBytes = 64 << 10
 var ErrCertificateTooLong = errors.New("longer than 64 KiB")
 
 // ParseCertificate reads one certificate in DER, with nothing after it. It refuses what is too long with
-// [ErrCertificateTooLong] before it looks at it.
+// [ErrCertificateTooLong] before it looks at it. What it returns is never changed by anybody: der must not be either.
 func ParseCertificate(der []byte) (*x509.Certificate, error) {
 	if len(der) > MaxCertificateBytes {
 		return nil, fmt.Errorf("parsing a certificate of %d octets: %w", len(der), ErrCertificateTooLong)
 	}
 	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		return nil, fmt.Errorf("parsing a certificate: %w", err)
+	if err == nil {
+		return cert, nil
 	}
-	return cert, nil
+	if cert, relativeErr := parseRelative(der); relativeErr == nil {
+		return cert, nil
+	}
+	return nil, fmt.Errorf("parsing a certificate: %w", err)
 }
 
 // Facts are what a certificate says of itself, in the words of "A certificate in JSON" (spec/cli.md). They are claims:

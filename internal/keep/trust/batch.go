@@ -33,6 +33,7 @@ type batchLine struct {
 	Purpose    string          `json:"purpose"`
 	Revocation string          `json:"revocation"`
 	Profile    string          `json:"profile"`
+	MaxDepth   *int            `json:"maxDepth"` // beyond spec/cli.md
 }
 
 type batchAnswer struct {
@@ -165,7 +166,7 @@ func (l batchLine) question() (q Question, notes string, err error) {
 	if bad != "" || leaf == nil {
 		return q, "", fmt.Errorf("the certificate cannot be read: %s", cmp.Or(bad, "there is none"))
 	}
-	q = Question{Leaf: leaf, Name: l.Name}
+	q = Question{Leaf: leaf, Name: l.Name, MaxDepth: l.MaxDepth}
 	first, rest, bad := readCertificates(l.Chain)
 	q.Intermediates = append(more, withFirst(first, rest)...)
 	if bad != "" {

@@ -62,8 +62,8 @@ func (p *path) conform(i int) {
 	if e := extension(cert, extNameConstraints); e != nil && !e.Critical && p.question.Profile != ProfileWebPKI {
 		p.fault(i, "has name constraints that are not critical")
 	}
-	// RFC 5280 section 4.2.1.14. The same is said of policyConstraints in section 4.2.1.11, but those of PKITS are not
-	// critical and its cases valid; they are processed either way.
+	// RFC 5280 section 4.2.1.14. DEVIATION: the same is said of policyConstraints in section 4.2.1.11, but 16 authorities of
+	// PKITS have them not critical, and cases that NIST calls valid depend on them; they are processed either way.
 	if e := extension(cert, extInhibitAnyPolicy); e != nil && !e.Critical {
 		p.fault(i, "has an inhibitAnyPolicy extension that is not critical")
 	}
@@ -93,8 +93,9 @@ func (p *path) conformFields(i int, isAnchor bool) {
 	if cert.Version != 3 && len(cert.Extensions) > 0 {
 		p.fault(i, "has extensions, but is not of version 3")
 	}
-	// RFC 5280 section 4.2.1.1: in all certificates but self-signed ones.
-	if cert.Version == 3 && len(cert.AuthorityKeyId) == 0 && !(isAnchor && selfIssued(cert)) && !selfSigned(cert) {
+	// RFC 5280 section 4.2.1.1: in all certificates but those that their own key signed. Whether issuer and subject of an
+	// anchor are one name does not matter to that: nobody looks for who signed it.
+	if cert.Version == 3 && len(cert.AuthorityKeyId) == 0 && !(isAnchor && (selfIssued(cert) || signsItself(cert))) && !selfSigned(cert) {
 		p.fault(i, "does not say which key of its issuer signed it (no authorityKeyIdentifier)")
 	}
 }

@@ -14,9 +14,9 @@ import (
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// maxComparisons bounds the names times constraints that are compared for one chain: certificates with thousands of
-// both exist only to keep verifiers busy.
-const maxComparisons = 250_000
+// maxComparisons bounds the names times constraints that are compared for one question, over all its chains: certificates
+// with thousands of both exist only to keep verifiers busy.
+const maxComparisons = 500_000
 
 // The kinds of GeneralName of RFC 5280 section 4.2.1.6, by the number of their tag.
 const (
@@ -34,6 +34,16 @@ var oidEmailAddress = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 1}
 type general struct {
 	kind  int
 	value string
+	rdns  [][]byte // of a directory name: its parts in normal form; nil if it cannot be read
+}
+
+// directory is the general of a distinguished name in DER.
+func directory(der []byte) general {
+	rdns, ok := normalRDNs(der)
+	if ok && rdns == nil {
+		rdns = [][]byte{} // the empty name, which is the beginning of every name
+	}
+	return general{kindDirectory, string(der), rdns}
 }
 
 // readGenerals takes the content of a SEQUENCE of GeneralName.
@@ -64,9 +74,9 @@ func readGeneral(tag cbasn1.Tag, value cryptobyte.String) (general, error) {
 		if !value.ReadASN1Element(&name, cbasn1.SEQUENCE) || !value.Empty() {
 			return general{}, errors.New("malformed directory name")
 		}
-		return general{kind, string(name)}, nil
+		return directory(name), nil
 	}
-	return general{kind, string(value)}, nil
+	return general{kind: kind, value: string(value)}, nil
 }
 
 // subtrees are the name constraints of one issuer, RFC 5280 section 4.2.1.10.
@@ -157,13 +167,13 @@ func checkBase(base general) error {
 func namesOf(cert *x509.Certificate) ([]general, error) {
 	var names []general
 	if !bytes.Equal(cert.RawSubject, []byte{0x30, 0}) {
-		names = append(names, general{kindDirectory, string(cert.RawSubject)})
+		names = append(names, directory(cert.RawSubject))
 	}
 	san := extension(cert, extSubjectAltName)
 	if san == nil {
 		// RFC 5280 section 4.2.1.10: without subjectAltName, mail addresses of the subject count.
 		for _, address := range attributeValues(cert.RawSubject, oidEmailAddress) {
-			names = append(names, general{kindMail, address})
+			names = append(names, general{kind: kindMail, value: address})
 		}
 		return names, nil
 	}
@@ -231,7 +241,7 @@ func permits(base, name general) (hit, known bool) {
 	case kindIP:
 		return withinIP(name.value, base.value), true
 	case kindDirectory:
-		return withinDirectory(name.value, base.value), true
+		return withinDirectory(name.rdns, base.rdns), true
 	}
 	return false, false
 }
@@ -315,14 +325,12 @@ func withinIP(address, base string) bool {
 }
 
 // withinDirectory: the constraint is the beginning of the name, part by part.
-func withinDirectory(name, base string) bool {
-	have, ok1 := normalRDNs([]byte(name))
-	want, ok2 := normalRDNs([]byte(base))
-	if !ok1 || !ok2 || len(want) > len(have) {
+func withinDirectory(name, base [][]byte) bool {
+	if name == nil || base == nil || len(base) > len(name) {
 		return false
 	}
-	for i := range want {
-		if !bytes.Equal(have[i], want[i]) {
+	for i := range base {
+		if !bytes.Equal(name[i], base[i]) {
 			return false
 		}
 	}

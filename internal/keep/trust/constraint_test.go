@@ -14,13 +14,13 @@ import (
 	"postseal/internal/ground/x509cert"
 )
 
-func dns(s string) general  { return general{kindDNS, s} }
-func mail(s string) general { return general{kindMail, s} }
-func uri(s string) general  { return general{kindURI, s} }
-func ip(b ...byte) general  { return general{kindIP, string(b)} }
+func dns(s string) general  { return general{kind: kindDNS, value: s} }
+func mail(s string) general { return general{kind: kindMail, value: s} }
+func uri(s string) general  { return general{kind: kindURI, value: s} }
+func ip(b ...byte) general  { return general{kind: kindIP, value: string(b)} }
 
 // other is an otherName of some type.
-var other = general{kindOther, "\x06\x03\x2a\x03\x04\xa0\x02\x05\x00"}
+var other = general{kind: kindOther, value: "\x06\x03\x2a\x03\x04\xa0\x02\x05\x00"}
 
 func dir(t *testing.T, cn string) general {
 	t.Helper()
@@ -28,7 +28,7 @@ func dir(t *testing.T, cn string) general {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return general{kindDirectory, string(der)}
+	return directory(der)
 }
 
 func addGeneral(b *cryptobyte.Builder, g general) {

@@ -41,7 +41,7 @@ func pointDER(uri string, flags ...uint8) []byte {
 	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
 		if uri != "" {
 			b.AddASN1(tagged(0).Constructed(), func(b *cryptobyte.Builder) {
-				b.AddASN1(tagged(0).Constructed(), func(b *cryptobyte.Builder) { addGeneral(b, general{kindURI, uri}) })
+				b.AddASN1(tagged(0).Constructed(), func(b *cryptobyte.Builder) { addGeneral(b, general{kind: kindURI, value: uri}) })
 			})
 		}
 		for _, f := range flags {

@@ -89,7 +89,8 @@ func inChain(cert *x509.Certificate, chain []*x509.Certificate) bool {
 	return false
 }
 
-// insecure algorithms are those whose hash can be collided; crypto/x509 verifies none of them.
+// insecure algorithms are those whose hash can be collided; crypto/x509 verifies none of them. DEVIATION: nor does it
+// verify any DSA, which RFC 3279 section 2.2.2 has and FIPS 186-5 withdrew.
 func insecure(a x509.SignatureAlgorithm) bool {
 	switch a {
 	case x509.MD2WithRSA, x509.MD5WithRSA, x509.SHA1WithRSA, x509.DSAWithSHA1, x509.ECDSAWithSHA1:

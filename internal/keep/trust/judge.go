@@ -20,6 +20,7 @@ type path struct {
 	faults   []Fault
 	lints    []Lint
 	checked  string // what could not be checked, see [Verdict].Unchecked
+	budget   *int   // comparisons of names that are left to the question, see [maxComparisons]
 }
 
 // fault adds an Invalid of chain[i]. The text goes on after its title.
@@ -52,6 +53,9 @@ func (p *path) judge() {
 		if reason := p.verifier.distrust.finds(cert); reason != "" {
 			p.faults = append(p.faults, Fault{x509cert.StatusUntrusted, title(p.chain, i) + " is distrusted: " + reason})
 		}
+	}
+	if most := p.question.MaxDepth; most != nil && p.whole && len(p.chain)-2 > *most {
+		p.faults = append(p.faults, invalid("the chain has %d authorities between the certificate and its anchor, and %d are allowed", len(p.chain)-2, *most))
 	}
 	p.constraints()
 	p.policies()
@@ -121,7 +125,6 @@ func (p *path) mayIssue(i int) {
 // constraints: RFC 5280 section 6.1.3 (b) and (c). Self-issued certificates are exempt, unless they are the leaf.
 func (p *path) constraints() {
 	names := make([][]general, len(p.chain))
-	budget := maxComparisons
 	for i := range p.chain {
 		var err error
 		if names[i], err = namesOf(p.chain[i]); err != nil {
@@ -139,7 +142,7 @@ func (p *path) constraints() {
 			if j > 0 && selfIssued(p.chain[j]) {
 				continue
 			}
-			if text := t.violation(names[j], &budget); text != "" {
+			if text := t.violation(names[j], p.budget); text != "" {
 				p.fault(i, "%s", text)
 				break
 			}

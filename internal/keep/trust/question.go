@@ -94,6 +94,8 @@ type Question struct {
 	Mode     Mode           // empty is [ModeSoft]
 	Profile  Profile        // empty is [ProfileRFC5280]
 	Policies *Policies      // nil asks nothing of certificate policies beyond what the chain itself demands
+	// MaxDepth bounds the intermediates between the certificate and its anchor; nil leaves it to the chain.
+	MaxDepth *int
 	// Revocation is asked instead of the verifier's own source; nil means the verifier's.
 	Revocation Revocation
 }

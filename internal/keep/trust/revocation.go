@@ -76,9 +76,9 @@ func (l Link) Vouch(ctx context.Context, signer *x509.Certificate, source Revoca
 	others := slices.Concat(l.Above, l.Others)
 	q := Question{Leaf: signer, Intermediates: others, At: l.At, Mode: ModeHard, Revocation: source}.complete()
 	anchors := newAnchorage([]Anchor{{Cert: anchor, From: x509cert.RootRegistry}})
-	reason := "no chain"
+	reason, budget := "no chain", maxComparisons
 	for _, chain := range anchors.chains(signer, others, l.At, strict) {
-		p := &path{verifier: l.verifier, question: q, anchors: anchors, chain: chain, whole: true}
+		p := &path{verifier: l.verifier, question: q, anchors: anchors, chain: chain, whole: true, budget: &budget}
 		p.judge()
 		if len(p.faults) == 0 {
 			p.revocationBusy(ctx, append(l.busy[:len(l.busy):len(l.busy)], signer))

@@ -70,13 +70,14 @@ func (v *Verifier) Verify(ctx context.Context, question Question) Verdict {
 		anchors = newAnchorage(replaced)
 	}
 	if _, ok := anchors.direct[string(q.Leaf.Raw)]; ok {
-		return v.weigh(ctx, &path{verifier: v, question: q, anchors: anchors, chain: []*x509.Certificate{q.Leaf}, whole: true})
+		return v.weigh(ctx, &path{verifier: v, question: q, anchors: anchors, chain: []*x509.Certificate{q.Leaf}, whole: true, budget: new(int)})
 	}
 	others := slices.Concat(q.Intermediates, v.known)
+	budget := maxComparisons
 	var best *Verdict
 	for _, h := range []hearing{strict, lenient} {
 		for _, chain := range anchors.chains(q.Leaf, others, q.At, h) {
-			verdict := v.weigh(ctx, &path{verifier: v, question: q, anchors: anchors, chain: chain, whole: true})
+			verdict := v.weigh(ctx, &path{verifier: v, question: q, anchors: anchors, chain: chain, whole: true, budget: &budget})
 			if best == nil || verdict.better(best) {
 				best = &verdict
 			}
@@ -92,7 +93,7 @@ func (v *Verifier) Verify(ctx context.Context, question Question) Verdict {
 		return *best
 	}
 	chain, fault := anchors.diagnose(q.Leaf, others)
-	return v.weigh(ctx, &path{verifier: v, question: q, anchors: anchors, chain: chain, faults: []Fault{fault}})
+	return v.weigh(ctx, &path{verifier: v, question: q, anchors: anchors, chain: chain, faults: []Fault{fault}, budget: &budget})
 }
 
 // weigh judges one chain and makes its verdict.

@@ -32,8 +32,12 @@ func (p *path) purpose() {
 			p.fault(i, "is not for %s, only for %s", p.question.Purpose, strings.Join(x509cert.Usages(cert), ", "))
 		}
 	}
-	// RFC 5280 section 4.2.1.12: a purpose must agree with the key usage as well.
+	// RFC 5280 section 4.2.1.12: where both are there, a purpose must agree with the key usage as well. Without an extended
+	// key usage the certificate claims no purpose that could disagree; what servers need then is a lint of [path.baseline].
 	leaf := p.chain[0]
+	if extension(leaf, extExtKeyUsage) == nil {
+		return
+	}
 	useful := x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment | x509.KeyUsageKeyAgreement | x509.KeyUsageContentCommitment
 	if _, direct := p.anchors.direct[string(leaf.Raw)]; !direct && extension(leaf, extKeyUsage) != nil && leaf.KeyUsage&useful == 0 {
 		p.fault(0, "is not for %s by its key usage", p.question.Purpose)

@@ -62,6 +62,9 @@ func (p *path) baselineLeaf() {
 	case slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageAny):
 		p.lint("7.1.2.7.10", "the certificate is marked for any purpose")
 	}
+	if extension(leaf, extKeyUsage) != nil && leaf.KeyUsage&(x509.KeyUsageDigitalSignature|x509.KeyUsageKeyEncipherment|x509.KeyUsageKeyAgreement) == 0 {
+		p.lint("7.1.2.7.11", "the certificate may not be used for TLS by its key usage")
+	}
 	if usage != nil && usage.Critical {
 		p.lint("7.1.2.7.6", "the extended key usage of the certificate is critical")
 	}
