@@ -41,7 +41,11 @@ func (a *app) trustListCommand() *cobra.Command {
 				if !x.After.IsZero() {
 					after = localTime(x.After)
 				}
-				t.row(x.ID, after, localDate(x.AddedAt))
+				id := x.ID
+				if x.Kind == "list" {
+					id = fmt.Sprintf("%s (number %d, %d entries)", x.ID, x.Sequence, x.Entries)
+				}
+				t.row(id, after, localDate(x.AddedAt))
 			}
 			return t.end()
 		},
@@ -79,7 +83,8 @@ func (a *app) trustDistrustCommand() *cobra.Command {
 	var after string
 	c := &cobra.Command{
 		Use: "distrust [FILE]", Short: "Trust something no more, whatever vouches for it",
-		Long:    "Trust something no more, whatever vouches for it: the certificates in a file, a public key, or an authority by its name, perhaps only what it issued after a date.",
+		Long: "Trust something no more, whatever vouches for it: the certificates in a file, a public key, or an authority by its name, perhaps only what it issued after a date.\n" +
+			"FILE may also be a whole list of distrust in JSON, as others publish it; a newer one takes the place of an older. See docs/trust.md for its form.",
 		Example: "  postseal trust distrust --issuer \"CN=Old CA,O=Example\" --after 2026-10-01",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {

@@ -6,14 +6,19 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"postseal/internal/ground/certfile"
+	"postseal/internal/ground/state"
 	"postseal/internal/ground/x509cert"
 	"postseal/internal/keep/revocation"
 	"postseal/internal/keep/trust"
+	"postseal/internal/steer/admin"
+	"postseal/internal/steer/desk"
 )
 
 // verifying are the flags of trust verify.
@@ -37,7 +42,8 @@ func (a *app) trustVerifyCommand() *cobra.Command {
 	var v verifying
 	c := &cobra.Command{
 		Use: "verify [LEAF]", Short: "Say what a certificate is worth, and why",
-		Long: "Say what a certificate is worth: its status, the reason, and the chain. Needs no data directory and asks nobody:\n" +
+		Long: "Say what a certificate is worth: its status, the reason, and the chain. It is judged by the roots of this machine and, if the data directory\n" +
+			"holds an organisation, by what that trusts and distrusts; none is needed. --roots replaces the roots, not the distrust. Nobody is asked:\n" +
 			"revocation is looked up in the lists of --crl, and without them the answer says that it was not checked. Exit status 0 only for Valid.\n" +
 			"--batch reads a question per line, an object of JSON, and answers each with a line.",
 		Example: "  postseal trust verify server.pem --chain intermediates.pem --name mail.example.com --purpose serverAuth",
@@ -78,20 +84,32 @@ func (a *app) verifyBatch(cmd *cobra.Command, name string) error {
 		defer f.Close()
 		in = f
 	}
-	verifier, err := systemVerifier()
+	verifier, err := a.ourVerifier(cmd.Context())
 	if err != nil {
 		return err
 	}
 	return verifier.VerifyBatch(cmd.Context(), in, a.out)
 }
 
-// systemVerifier trusts what this machine trusts; a machine without a root store trusts nothing.
-func systemVerifier() (*trust.Verifier, error) {
+// ourVerifier trusts what this machine trusts, and if the data directory holds an organisation, what that trusts and
+// distrusts. Without one it makes none. A machine without a root store trusts nothing of its own.
+func (a *app) ourVerifier(ctx context.Context) (*trust.Verifier, error) {
 	anchors, err := trust.SystemAnchors()
 	if err != nil && !errors.Is(err, trust.ErrNoSystemStore) {
 		return nil, err
 	}
-	return trust.New(trust.Options{Anchors: anchors, Revocation: unasked{}})
+	var ours desk.Beliefs
+	_, err = os.Stat(filepath.Join(a.data, state.FileName))
+	switch {
+	case err == nil:
+		// What cannot be asked now is not left out in silence: the answer would be another's.
+		if ours, err = call[desk.Beliefs](ctx, a, "trust/beliefs", admin.Nothing{}); err != nil {
+			return nil, err
+		}
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("looking for an organisation: %w", err)
+	}
+	return ours.Verifier(anchors, unasked{})
 }
 
 // unasked is the [trust.Revocation] of a question without lists.
@@ -135,7 +153,7 @@ func (a *app) verify(cmd *cobra.Command, v verifying, leaf string) error {
 			return err
 		}
 	}
-	verifier, err := systemVerifier()
+	verifier, err := a.ourVerifier(cmd.Context())
 	if err != nil {
 		return err
 	}

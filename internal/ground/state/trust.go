@@ -27,6 +27,7 @@ const (
 	DistrustCertificate = "certificate" // by SHA-256 of the DER
 	DistrustSPKI        = "spki"        // by SHA-256 of the public key as it stands in certificates
 	DistrustIssuer      = "issuer"      // by name, perhaps only after a date
+	DistrustList        = "list"        // a whole list, as it came; there is one or none
 )
 
 // Distrust is something that is trusted no more, whatever vouches for it.
@@ -63,10 +64,10 @@ func (tx *Tx) RemoveAnchor(sha256 string) error {
 	return tx.hit(`DELETE FROM anchor WHERE sha256 = $1`, sha256)
 }
 
-// AddDistrust stores d; the same again takes its date.
+// AddDistrust stores d; the same again takes its value and date.
 func (tx *Tx) AddDistrust(d Distrust) error {
 	after := sql.NullInt64{Int64: micro(d.After), Valid: !d.After.IsZero()}
-	if err := tx.exec(`INSERT INTO distrust (id, kind, value, after, added_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (id) DO UPDATE SET after = excluded.after`,
+	if err := tx.exec(`INSERT INTO distrust (id, kind, value, after, added_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (id) DO UPDATE SET value = excluded.value, after = excluded.after, added_at = excluded.added_at`,
 		d.ID, d.Kind, d.Value, after, micro(tx.now)); err != nil {
 		return fmt.Errorf("storing the distrust of %s: %w", d.ID, err)
 	}

@@ -64,6 +64,7 @@ func (e *InvalidDistrustError) Error() string {
 // can find it. The higher sequence is the newer list. The zero value distrusts nothing.
 type Distrust struct {
 	sequence     int64
+	updated      time.Time
 	certificates map[[32]byte]string
 	keys         map[[32]byte]string
 	issuers      map[string][]issuerRule // by name in normal form
@@ -134,7 +135,7 @@ func ParseDistrust(text []byte) (*Distrust, error) {
 
 func (f *distrustFile) compile() (*Distrust, error) {
 	d := &Distrust{
-		sequence: f.Sequence, certificates: map[[32]byte]string{}, keys: map[[32]byte]string{}, issuers: map[string][]issuerRule{},
+		sequence: f.Sequence, updated: f.Updated.UTC(), certificates: map[[32]byte]string{}, keys: map[[32]byte]string{}, issuers: map[string][]issuerRule{},
 	}
 	for i, e := range f.Certificates {
 		if err := addHash(d.certificates, e.SHA256, e); err != nil || e.SPKI != "" {
@@ -182,6 +183,21 @@ func because(reason string) string {
 	return clip(reason)
 }
 
+// Sequence is the number of the list; a higher one is newer.
+func (d *Distrust) Sequence() int64 { return d.sequence }
+
+// Updated is when the list was made, as it says itself; zero if it does not.
+func (d *Distrust) Updated() time.Time { return d.updated }
+
+// Len is how many certificates, keys and issuers are named.
+func (d *Distrust) Len() int {
+	n := len(d.certificates) + len(d.keys)
+	for _, rules := range d.issuers {
+		n += len(rules)
+	}
+	return n
+}
+
 // Replaces says whether d may take the place of old: an older list would bring back what was distrusted since. The error
 // is [ErrDistrustOlder].
 func (d *Distrust) Replaces(old *Distrust) error {
@@ -194,7 +210,7 @@ func (d *Distrust) Replaces(old *Distrust) error {
 // Merge returns a list that distrusts what either distrusts: what an administrator added on top of what came.
 func (d *Distrust) Merge(other *Distrust) *Distrust {
 	m := &Distrust{
-		sequence: max(d.sequence, other.sequence), certificates: map[[32]byte]string{}, keys: map[[32]byte]string{}, issuers: map[string][]issuerRule{},
+		sequence: max(d.sequence, other.sequence), updated: d.updated, certificates: map[[32]byte]string{}, keys: map[[32]byte]string{}, issuers: map[string][]issuerRule{},
 		scalars: d.scalars,
 	}
 	if m.scalars == nil || other.scalars != nil && other.scalars.Bits() > m.scalars.Bits() {
@@ -214,13 +230,13 @@ func (d *Distrust) Merge(other *Distrust) *Distrust {
 	return m
 }
 
-// finds says why cert is distrusted; empty means that it is not.
-func (d *Distrust) finds(cert *x509.Certificate) string {
+// Names says why cert is named by the list: itself, its key, or its issuer. Empty means that it is not. It does not
+// search for small scalars, and so costs two hashes: whoever made the key himself knows that it is good.
+func (d *Distrust) Names(cert *x509.Certificate) string {
 	if reason, ok := d.certificates[sha256.Sum256(cert.Raw)]; ok {
 		return reason
 	}
-	spki := sha256.Sum256(cert.RawSubjectPublicKeyInfo)
-	if reason, ok := d.keys[spki]; ok {
+	if reason, ok := d.keys[sha256.Sum256(cert.RawSubjectPublicKeyInfo)]; ok {
 		return reason
 	}
 	if len(d.issuers) > 0 {
@@ -229,6 +245,14 @@ func (d *Distrust) finds(cert *x509.Certificate) string {
 				return rule.reason
 			}
 		}
+	}
+	return ""
+}
+
+// finds says why cert is distrusted; empty means that it is not.
+func (d *Distrust) finds(cert *x509.Certificate) string {
+	if reason := d.Names(cert); reason != "" {
+		return reason
 	}
 	if d.scalars != nil && d.scalars.Small(cert.PublicKey) {
 		return fmt.Sprintf("its private key is a number of at most %d bits, so anybody can know it", d.scalars.Bits())

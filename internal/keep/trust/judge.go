@@ -54,9 +54,7 @@ func (p *path) judge() {
 			p.faults = append(p.faults, Fault{x509cert.StatusUntrusted, title(p.chain, i) + " is distrusted: " + reason})
 		}
 	}
-	if most := p.question.MaxDepth; most != nil && p.whole && len(p.chain)-2 > *most {
-		p.faults = append(p.faults, invalid("the chain has %d authorities between the certificate and its anchor, and %d are allowed", len(p.chain)-2, *most))
-	}
+	p.depth()
 	p.constraints()
 	p.policies()
 	p.purpose()
@@ -119,6 +117,23 @@ func (p *path) mayIssue(i int) {
 		if below > cert.MaxPathLen {
 			p.fault(i, "allows %d authorities below it, and there are %d", cert.MaxPathLen, below)
 		}
+	}
+}
+
+// depth: what the question allows. As with path lengths (RFC 5280 section 4.2.1.9), self-issued certificates do not count.
+func (p *path) depth() {
+	most := p.question.MaxDepth
+	if most == nil || !p.whole || len(p.chain) < 2 {
+		return
+	}
+	have := 0
+	for _, c := range p.chain[1 : len(p.chain)-1] {
+		if !selfIssued(c) {
+			have++
+		}
+	}
+	if have > *most {
+		p.faults = append(p.faults, invalid("the chain has %d authorities between the certificate and its anchor, and %d are allowed", have, *most))
 	}
 }
 

@@ -105,6 +105,7 @@ func acts(d *desk.Desk) map[string]act {
 		"service/list":       looking(func(ctx context.Context, _ Nothing) ([]desk.ServiceView, error) { return d.Services(ctx) }),
 		"status/show":        looking(func(ctx context.Context, _ Nothing) (*desk.Status, error) { return d.Status(ctx) }),
 		"trust/list":         looking(func(ctx context.Context, _ Nothing) (*desk.TrustView, error) { return d.Trust(ctx) }),
+		"trust/beliefs":      looking(func(ctx context.Context, _ Nothing) (*desk.Beliefs, error) { return d.Beliefs(ctx) }),
 		"trust/add":          acting(d.AddAnchors),
 		"trust/remove":       acting(d.ForgetTrust),
 		"trust/distrust":     acting(d.AddDistrust),

@@ -171,7 +171,7 @@ func (d *Desk) endings(v *view, certificates []Certificate) []health.Condition {
 			condition.Code, condition.Text = health.CodeCertificateExpired, fmt.Sprintf("%q (%s) ended on %s", c.Name, c.KeyType, c.NotAfter.Format(time.DateOnly))
 		case time.Now().After(d.callAt(l, c)):
 			condition.Code, condition.Text = health.CodeCertificateEnding, fmt.Sprintf("%q (%s) ends on %s, in %d days", c.Name, c.KeyType, c.NotAfter.Format(time.DateOnly), int(left.Hours()/24))
-		case !c.SelfSigned && (c.Status == x509cert.StatusUntrusted || c.Status == x509cert.StatusInvalid):
+		case c.StatusReason != selfSignedReason && (c.Status == x509cert.StatusUntrusted || c.Status == x509cert.StatusInvalid):
 			condition.Code, condition.Text = health.CodeCertificateUntrusted, fmt.Sprintf("%q is %s: %s", c.Name, c.Status, c.StatusReason)
 		case waits(l) && time.Now().After(renewal.At(c.NotBefore, c.NotAfter)):
 			condition.Code, condition.Text = health.CodeRenewalWaiting, fmt.Sprintf("%q is due for renewal, and its next generation waits", c.Name)

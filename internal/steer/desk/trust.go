@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -13,6 +14,7 @@ import (
 	"postseal/internal/ground/certfile"
 	"postseal/internal/ground/state"
 	"postseal/internal/ground/x509cert"
+	"postseal/internal/keep/trust"
 )
 
 // ErrNotAnAuthority: only the certificate of an authority, or one that is self-signed, can be an anchor.
@@ -40,6 +42,10 @@ type DistrustView struct {
 	Value   string    `json:"value"`
 	After   time.Time `json:"after,omitzero"`
 	AddedAt time.Time `json:"addedAt"`
+	// Sequence, Updated and Entries are of a whole list, whose value is not repeated here.
+	Sequence int64     `json:"sequence,omitempty"`
+	Updated  time.Time `json:"updated,omitzero"`
+	Entries  int       `json:"entries,omitempty"`
 }
 
 // Trust lists anchors and distrust.
@@ -59,7 +65,15 @@ func (d *Desk) Trust(ctx context.Context) (*TrustView, error) {
 		}
 		distrusts, err := tx.Distrusts()
 		for _, t := range distrusts {
-			out.Distrust = append(out.Distrust, DistrustView{t.ID, t.Kind, t.Value, t.After, t.AddedAt})
+			one := DistrustView{ID: t.ID, Kind: t.Kind, Value: t.Value, After: t.After, AddedAt: t.AddedAt}
+			if t.Kind == state.DistrustList {
+				list, err := trust.ParseDistrust([]byte(t.Value))
+				if err != nil {
+					return err
+				}
+				one.Value, one.Sequence, one.Updated, one.Entries = "", list.Sequence(), list.Updated(), list.Len()
+			}
+			out.Distrust = append(out.Distrust, one)
 		}
 		return err
 	})
@@ -125,7 +139,7 @@ func (d *Desk) AddAnchors(ctx context.Context, who state.Actor, r AnchorRequest)
 // DistrustRequest asks that something is trusted no more: one of the three.
 type DistrustRequest struct {
 	Doing
-	File   *ImportFile `json:"file,omitempty"`   // the certificates in it
+	File   *ImportFile `json:"file,omitempty"`   // the certificates in it, or a whole list (trust.Distrust)
 	SPKI   string      `json:"spki,omitempty"`   // SHA-256 of a public key, 64 hex digits
 	Issuer string      `json:"issuer,omitempty"` // RFC 4514 name of an authority
 	After  time.Time   `json:"after,omitzero"`   // issuer: only what it issued after this
@@ -141,6 +155,10 @@ func (d *Desk) AddDistrust(ctx context.Context, who state.Actor, r DistrustReque
 		change := newChange(v)
 		change.Replaces = true
 		var undo []string
+		if len(rows) == 1 && rows[0].Kind == state.DistrustList {
+			return v.takeList(change, rows[0])
+		}
+		change.Warnings = append(change.Warnings, v.ours(rows)...)
 		for _, row := range rows {
 			change.Removed = append(change.Removed, "the trust in "+row.ID)
 			undo = append(undo, "postseal trust remove '"+strings.ReplaceAll(row.ID, "'", `'\''`)+"'")
@@ -158,6 +176,74 @@ func (d *Desk) AddDistrust(ctx context.Context, who state.Actor, r DistrustReque
 			return nil
 		}, nil
 	})
+}
+
+// listID is the ID of the list of distrust that was taken in. There is one: a newer one takes the place of an older.
+const listID = "list"
+
+// takeList stores a whole list, unless it is older than the one that is there.
+func (v *view) takeList(change *Change, row state.Distrust) (*Change, func(tx *state.Tx) error, error) {
+	list, err := trust.ParseDistrust([]byte(row.Value))
+	if err != nil {
+		return nil, nil, err
+	}
+	type summary struct {
+		Sequence int64 `json:"sequence"`
+		Entries  int   `json:"entries"`
+	}
+	var before any
+	change.Undo = "postseal trust remove " + listID
+	for _, t := range v.judge.distrusts {
+		if t.Kind != state.DistrustList {
+			continue
+		}
+		old, err := trust.ParseDistrust([]byte(t.Value))
+		if err != nil {
+			return nil, nil, err
+		}
+		if t.Value == row.Value {
+			change.Undo = ""
+			change.Warnings = append(change.Warnings, "nothing to change: this list is in use already")
+			return change, nil, nil
+		}
+		if err := list.Replaces(old); err != nil {
+			return nil, nil, err
+		}
+		before, change.Undo = summary{old.Sequence(), old.Len()}, "" // an older list is not taken back
+		change.Removed = append(change.Removed, fmt.Sprintf("the list of distrust %d with its %d entries", old.Sequence(), old.Len()))
+	}
+	change.Removed = append(change.Removed, fmt.Sprintf("the trust in what the list of distrust %d names, in %d entries", list.Sequence(), list.Len()))
+	return change, func(tx *state.Tx) error {
+		if err := tx.AddDistrust(row); err != nil {
+			return err
+		}
+		return tx.Audit("distrust", row.ID, before, summary{list.Sequence(), list.Len()})
+	}, nil
+}
+
+// ours warns when a certificate of our own is distrusted: that stops nobody from being served it.
+func (v *view) ours(rows []state.Distrust) (warnings []string) {
+	for _, l := range v.lineages {
+		for _, g := range l.Generations {
+			for _, m := range g.Members {
+				if m.Certificate == nil {
+					continue
+				}
+				sum := sha256.Sum256(m.Certificate)
+				if !slices.ContainsFunc(rows, func(r state.Distrust) bool {
+					return r.Kind == state.DistrustCertificate && r.Value == hex.EncodeToString(sum[:])
+				}) {
+					continue
+				}
+				why := "clients do not ask us, so have its authority revoke it"
+				if cert, err := x509cert.ParseCertificate(m.Certificate); err == nil && x509cert.Inspect(cert).SelfSigned {
+					why = "nobody can revoke what signs itself, and clients that accepted it do not ask us"
+				}
+				warnings = append(warnings, fmt.Sprintf("%s is ours (%s): %s; then replace it: postseal cert renew %s", m.Thumbprint, l.FriendlyName, why, l.Name))
+			}
+		}
+	}
+	return warnings
 }
 
 // rows checks a request and returns what to store.
@@ -187,6 +273,12 @@ func (r DistrustRequest) rows() ([]state.Distrust, error) {
 		}
 		value := x509cert.SubjectText(name)
 		return []state.Distrust{{ID: "issuer " + value, Kind: state.DistrustIssuer, Value: value, After: r.After}}, nil
+	}
+	if bytes.HasPrefix(bytes.TrimSpace(r.File.Data), []byte("{")) {
+		if _, err := trust.ParseDistrust(r.File.Data); err != nil {
+			return nil, fmt.Errorf("reading %s: %w", r.File.Name, err)
+		}
+		return []state.Distrust{{ID: listID, Kind: state.DistrustList, Value: string(r.File.Data)}}, nil
 	}
 	read, err := certfile.Read(r.File.Name, r.File.Data, certfile.ReadOptions{})
 	if err != nil {
@@ -221,7 +313,11 @@ func (d *Desk) ForgetTrust(ctx context.Context, who state.Actor, r ForgetRequest
 					if err := tx.RemoveDistrust(t.ID); err != nil {
 						return err
 					}
-					return tx.Audit("trust-remove", t.ID, t.Value, nil)
+					what := t.Value
+					if t.Kind == state.DistrustList {
+						what = fmt.Sprintf("%d bytes", len(t.Value))
+					}
+					return tx.Audit("trust-remove", t.ID, what, nil)
 				}, nil
 			}
 		}

@@ -29,6 +29,9 @@ type judge struct {
 	// verifier is made when somebody asks: the system's roots take some milliseconds to read.
 	verifier func() (*trust.Verifier, error)
 
+	// distrust is what is built in with what was added here.
+	distrust func() (*trust.Distrust, error)
+
 	// revoked knows what authorities have taken back.
 	revoked func() (*revocation.Checker, error)
 
@@ -66,10 +69,11 @@ func (d *Desk) judgeFor(tx *state.Tx) (*judge, error) {
 		fmt.Fprintln(&key, a.SHA256)
 	}
 	for _, t := range j.distrusts {
-		fmt.Fprintln(&key, t.ID, t.After)
+		fmt.Fprintln(&key, t.ID, t.After, t.AddedAt)
 	}
 	fmt.Fprintln(&key, len(j.known)) // they are only ever added
 	j.key = key.String()
+	j.distrust = sync.OnceValues(func() (*trust.Distrust, error) { return distrustOf(j.distrusts) })
 	j.verifier = sync.OnceValues(j.prepare)
 	d.judging.Lock()
 	defer d.judging.Unlock()
@@ -81,36 +85,14 @@ func (d *Desk) judgeFor(tx *state.Tx) (*judge, error) {
 
 // prepare makes the verifier. A machine without a root store trusts what the organisation has added.
 func (j *judge) prepare() (*trust.Verifier, error) {
-	o := trust.Options{Revocation: kept(j.revoked)}
-	var err error
-	if o.Anchors, err = trust.SystemAnchors(); err != nil && !errors.Is(err, trust.ErrNoSystemStore) {
+	system, err := trust.SystemAnchors()
+	if err != nil && !errors.Is(err, trust.ErrNoSystemStore) {
 		return nil, err
 	}
-	for _, a := range j.anchors {
-		cert, err := x509cert.ParseCertificate(a.Certificate)
-		if err != nil {
-			return nil, fmt.Errorf("reading anchor %s: %w", a.SHA256, err)
-		}
-		from := x509cert.RootRegistry
-		if a.Origin == state.AnchorPushed {
-			from = x509cert.RootGroupPolicy
-		}
-		o.Anchors = append(o.Anchors, trust.Anchor{Cert: cert, From: from})
-	}
-	for _, der := range j.known {
-		cert, err := x509cert.ParseCertificate(der)
-		if err != nil {
-			return nil, fmt.Errorf("reading a known issuer: %w", err)
-		}
-		o.Known = append(o.Known, cert)
-	}
-	if o.Distrust, err = distrustOf(j.distrusts); err != nil {
-		return nil, err
-	}
-	return trust.New(o)
+	return j.beliefs().Verifier(system, kept(j.revoked))
 }
 
-// distrustOf is the built-in list with what the administrator has added.
+// distrustOf is the built-in list with the list that was taken in and what the administrator has added.
 func distrustOf(rows []state.Distrust) (*trust.Distrust, error) {
 	builtIn, err := trust.DefaultDistrust()
 	if err != nil || len(rows) == 0 {
@@ -122,6 +104,12 @@ func distrustOf(rows []state.Distrust) (*trust.Distrust, error) {
 	const reason = "distrusted by the administrator"
 	for _, row := range rows {
 		switch row.Kind {
+		case state.DistrustList:
+			taken, err := trust.ParseDistrust([]byte(row.Value))
+			if err != nil {
+				return nil, fmt.Errorf("reading the list of distrust that was taken in: %w", err)
+			}
+			builtIn = taken.Merge(builtIn)
 		case state.DistrustCertificate:
 			certificates = append(certificates, entry{"sha256": row.Value, "reason": reason})
 		case state.DistrustSPKI:
@@ -148,6 +136,23 @@ func distrustOf(rows []state.Distrust) (*trust.Distrust, error) {
 		return nil, err
 	}
 	return builtIn.Merge(own), nil
+}
+
+// against says why a certificate of our own is distrusted; empty means that it is not. Nobody can revoke what signs
+// itself, so this is how it is taken back here.
+func (j *judge) against(m state.Member) (string, error) {
+	if len(j.distrusts) == 0 {
+		return "", nil
+	}
+	distrust, err := j.distrust()
+	if err != nil {
+		return "", err
+	}
+	cert, err := x509cert.ParseCertificate(m.Certificate)
+	if err != nil {
+		return "", err
+	}
+	return distrust.Names(cert), nil
 }
 
 // opinionOn judges a member for the server's use. It never waits for the network: see [kept].
@@ -195,6 +200,13 @@ func (j *judge) opinionOn(m state.Member, purpose x509cert.Usage) (trust.Verdict
 func (v *view) worth(l state.Lineage, m state.Member, facts x509cert.Facts) (x509cert.RootType, x509cert.Status, string, error) {
 	if l.Origin == state.OriginSetup || l.Origin == state.OriginNew && facts.SelfSigned {
 		root, status, reason := ownWorth(l, facts, time.Now())
+		why, err := v.judge.against(m)
+		if err != nil {
+			return "", "", "", err
+		}
+		if why != "" && status != x509cert.StatusDateInvalid {
+			status, reason = x509cert.StatusUntrusted, "the certificate is distrusted: "+why
+		}
 		return root, status, reason, nil
 	}
 	verdict, err := v.judge.opinionOn(m, "")

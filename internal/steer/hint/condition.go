@@ -38,7 +38,7 @@ func conditions() map[health.Code]func(health.Condition) string {
 		},
 		health.CodeRenewalWaiting: func(c health.Condition) string { return "put it in force: postseal cert activate " + c.Object },
 		health.CodeCertificateUntrusted: func(c health.Condition) string {
-			return "see why: postseal cert show " + c.Object + "; trust its authority with: postseal trust add FILE, or let another take over: postseal cert enable OTHER --services LIST"
+			return "see why: postseal cert show " + c.Object + "; replace one that signs itself: postseal cert renew " + c.Object + "; trust an authority: postseal trust add FILE; or let another take over: postseal cert enable OTHER --services LIST"
 		},
 		health.CodeClientsObject: func(c health.Condition) string {
 			return "it is served as it was enabled; see everything: postseal cert show " + c.Object + ", or let another take over: postseal cert enable OTHER --services LIST"
