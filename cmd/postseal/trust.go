@@ -13,7 +13,7 @@ import (
 
 func (a *app) trustCommand() *cobra.Command {
 	return noun("trust", "Whom the organisation trusts, and what a certificate is worth", a.trustListCommand(), a.trustAddCommand(), a.trustRemoveCommand(),
-		a.trustDistrustCommand(), a.trustVerifyCommand())
+		a.trustDistrustCommand(), a.trustVerifyCommand(), a.trustExportCommand())
 }
 
 func (a *app) trustListCommand() *cobra.Command {

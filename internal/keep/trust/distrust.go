@@ -18,8 +18,8 @@ import (
 )
 
 // The list that is built in. It names no hash that we could not verify ourselves: of the eight intermediates of
-// CVE-2026-111943 we know the root above them, from the distributions' packages, and how their keys are weak. Both are
-// in it, so that an intermediate cross-signed elsewhere is found by its key.
+// CVE-2026-111943 we know the root above them, from the distributions' packages, and how their keys are weak. The root is
+// in it by its key and by its name as an issuer, and an intermediate cross-signed elsewhere is found by its own key.
 //
 //go:embed distrust.json
 var builtIn []byte

@@ -103,10 +103,22 @@ func TestDefaultDistrust(t *testing.T) {
 	if len(d.keys) == 0 || d.scalars == nil {
 		t.Error("the default distrusts nothing")
 	}
+	// What calls itself issued by that root is distrusted whatever key signed it, and whoever cross-signed it.
+	name, err := x509cert.ParseSubject("CN=emSign ECC Root CA - G3,O=eMudhra Technologies Limited,OU=emSign PKI,C=IN")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := newRoot(t, "x", func(c *x509.Certificate) { c.Subject = name })
+	below := named.between(t, "EM CA", nil)
+	got := judge(t, Question{Leaf: below.leaf(t, "a.example.com", nil), Intermediates: certs(below), Roots: certs(named)})
+	want(t, "by the issuer's name", got, x509cert.StatusUntrusted, "CVE-2026-111943")
 	if _, err := os.Stat("/etc/ssl/certs/emSign_ECC_Root_CA_-_G3.pem"); err != nil {
 		return // a later store of the system has dropped it
 	}
 	cert := readPEM(t, "/etc/ssl/certs/emSign_ECC_Root_CA_-_G3.pem")
+	if len(d.issuers[string(normalName(cert.RawSubject))]) == 0 {
+		t.Errorf("the issuer is not called %s", cert.Subject)
+	}
 	v := newVerifier(t, Options{})
 	want(t, "emSign", v.Verify(t.Context(), Question{Leaf: cert, Roots: []*x509.Certificate{cert}, At: at}), x509cert.StatusUntrusted, "CVE-2026-111943")
 }

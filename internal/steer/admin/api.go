@@ -106,6 +106,7 @@ func acts(d *desk.Desk) map[string]act {
 		"status/show":        looking(func(ctx context.Context, _ Nothing) (*desk.Status, error) { return d.Status(ctx) }),
 		"trust/list":         looking(func(ctx context.Context, _ Nothing) (*desk.TrustView, error) { return d.Trust(ctx) }),
 		"trust/beliefs":      looking(func(ctx context.Context, _ Nothing) (*desk.Beliefs, error) { return d.Beliefs(ctx) }),
+		"trust/export":       looking(d.TrustFile),
 		"trust/add":          acting(d.AddAnchors),
 		"trust/remove":       acting(d.ForgetTrust),
 		"trust/distrust":     acting(d.AddDistrust),

@@ -4,6 +4,8 @@ import (
 	"postseal/internal/ground/fetch"
 	"postseal/internal/keep/revocation"
 	"postseal/internal/keep/trust"
+	"postseal/internal/keep/trustfile"
+	"postseal/internal/steer/desk"
 )
 
 // trustEntries are about what certificates are worth.
@@ -16,6 +18,11 @@ func trustEntries() []entry {
 		is("trust.ErrNotParsed", trust.ErrNotParsed, "give certificates in PEM or DER; look into one with: openssl x509 -in FILE -noout -text"),
 		is("trust.ErrNoSystemStore", trust.ErrNoSystemStore, "install it (Debian: apt-get install ca-certificates), or name roots with --roots FILE"),
 		is("trust.ErrSignerNotTrusted", trust.ErrSignerNotTrusted, "whoever signed the revocation data is not of this authority: ask the authority where its CRL is"),
+		wrong(as("trustfile.UnknownPlatformError", always[*trustfile.UnknownPlatformError]("every platform is explained with: postseal trust export --help"))),
+		is("trustfile.ErrNoCertificates", trustfile.ErrNoCertificates, "say what to trust: postseal trust add FILE, or a self-signed certificate of ours with --lineage NAME"),
+		is("trustfile.ErrTooMany", trustfile.ErrTooMany, "remove what nobody needs: postseal trust list, postseal trust remove ID"),
+		is("desk.ErrNothingToTrust", desk.ErrNothingToTrust, "say what to trust: postseal trust add FILE, or a self-signed certificate of ours with --lineage NAME"),
+		is("desk.ErrTrustItsAuthority", desk.ErrTrustItsAuthority, "add its authority: postseal trust add FILE; or name a self-signed one: postseal lineage list"),
 		as("revocation.MalformedError", always[*revocation.MalformedError]("look into it with: openssl crl -in FILE -inform DER -noout -text; then ask the authority for a good one")),
 		as("revocation.SignatureError", always[*revocation.SignatureError]("the revocation data is damaged or forged: fetch it again from the authority")),
 		as("revocation.ListError", always[*revocation.ListError]("give CRLs in DER or PEM; look into one with: openssl crl -in FILE -noout -text")),
