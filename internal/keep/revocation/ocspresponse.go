@@ -106,6 +106,10 @@ func (r *response) parseBasic(s cryptobyte.String) error {
 		!basic.ReadOptionalASN1(&certs, &hasCerts, asn1.Tag(0).ContextSpecific().Constructed()) || !basic.Empty() {
 		return errors.New("the basic response is malformed")
 	}
+	element := algorithm
+	if _, _, ok := readAlgorithm(&element); !ok {
+		return errors.New("the algorithm of the signature is malformed")
+	}
 	r.tbs, r.algorithm = tbs, readSignatureAlgorithm(algorithm)
 	if hasCerts {
 		if !certs.ReadASN1(&list, asn1.SEQUENCE) || !certs.Empty() {

@@ -34,6 +34,9 @@ func backoff(n int) time.Duration {
 // refreshAt is when the successor of the data is fetched: in the fourth quarter of the time for which they hold, and
 // not later than mostWait after they were fetched.
 func (it *item) refreshAt(now time.Time) time.Time {
+	if it.fetched.After(now) {
+		return now // the clock was ahead then; whatever is counted from that moment would keep us waiting for it
+	}
 	end := it.nextUpdate
 	if end.IsZero() {
 		end = it.thisUpdate.Add(maxAgeWithoutNext)

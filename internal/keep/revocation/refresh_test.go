@@ -99,6 +99,49 @@ func TestRefresh(t *testing.T) {
 }
 
 // A list that holds for a month is fetched twice a day, for the sake of what is revoked in between.
+// TestClocks: a server whose clock was years ahead and is put right starts again, and does not wait for those years. One
+// whose clock is behind believes no list from its future.
+func TestClocks(t *testing.T) {
+	t.Parallel()
+	var a *authority
+	var cert *x509.Certificate
+	dir := t.TempDir()
+	p := &press{}
+	begin := func(t *testing.T, revoked ...entrySpec) *Checker {
+		if a == nil {
+			a = newAuthority(t, "A")
+			cert = a.pointing(1, "http://crl.example.test/a.crl", "")
+		}
+		start := time.Now()
+		p.publish = func() []byte {
+			return a.list(listSpec{number: int64(1 + len(revoked)), this: start, next: start.AddDate(10, 0, 0), entries: revoked})
+		}
+		return open(t, Options{Fetch: p, Dir: dir})
+	}
+	synctest.Test(t, func(t *testing.T) {
+		c := begin(t)
+		running(t, c)
+		time.Sleep(3 * 365 * 24 * time.Hour)
+		if f := ask(t, c, cert, a.cert); f.Status != Good {
+			t.Fatalf("got %s (%s)", f.Status, f.Why)
+		}
+	})
+	// Each bubble begins at the same moment: three years earlier.
+	synctest.Test(t, func(t *testing.T) {
+		c := begin(t, entrySpec{serial: 1, reason: 1})
+		running(t, c)
+		ask(t, c, cert, a.cert)
+		time.Sleep(time.Hour)
+		if f := ask(t, c, cert, a.cert); f.Status != Revoked {
+			t.Errorf("an hour after the clock was put right: got %s (%s), want revoked", f.Status, f.Why)
+		}
+		f, err := c.Check(t.Context(), Query{Cert: cert, Issuer: a.cert, At: time.Now().Add(-48 * time.Hour)})
+		if err != nil || f.Status != Unknown || !strings.Contains(f.Why, "from after the time in question") {
+			t.Errorf("two days before the list: got %s (%s), %v", f.Status, f.Why, err)
+		}
+	})
+}
+
 func TestRefreshLongList(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

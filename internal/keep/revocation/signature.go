@@ -81,13 +81,20 @@ func readSignatureAlgorithm(s cryptobyte.String) signatureAlgorithm {
 	return a
 }
 
-// readAlgorithm splits an AlgorithmIdentifier into the contents of its OBJECT IDENTIFIER and the element behind it.
+// readAlgorithm splits an AlgorithmIdentifier into the contents of its OBJECT IDENTIFIER and the element behind it, which
+// may be absent.
 func readAlgorithm(s *cryptobyte.String) (id string, parameters []byte, ok bool) {
 	var contents, oid cryptobyte.String
 	if !s.ReadASN1(&contents, asn1.SEQUENCE) || !contents.ReadASN1(&oid, asn1.OBJECT_IDENTIFIER) {
 		return "", nil, false
 	}
-	return string(oid), contents, true
+	behind := contents
+	var element cryptobyte.String
+	var tag asn1.Tag
+	if !contents.Empty() && (!contents.ReadAnyASN1Element(&element, &tag) || !contents.Empty()) {
+		return "", nil, false
+	}
+	return string(oid), behind, true
 }
 
 // readPSS reads RSASSA-PSS-params (RFC 4055 section 3.1). The hash of the mask must be that of the message, and
