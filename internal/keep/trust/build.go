@@ -53,6 +53,9 @@ func (a *anchorage) chains(leaf *x509.Certificate, others []*x509.Certificate, a
 	original := map[*x509.Certificate]*x509.Certificate{}
 	pool := x509.NewCertPool()
 	for _, cert := range others {
+		if h == strict && deadEnd(cert, at) {
+			continue // crypto/x509 would verify a signature before it sees that
+		}
 		c := stripped(cert, h)
 		original[c] = cert
 		pool.AddCert(c)
@@ -81,6 +84,12 @@ func (a *anchorage) chains(leaf *x509.Certificate, others []*x509.Certificate, a
 	}
 	slices.SortStableFunc(chains, func(x, y []*x509.Certificate) int { return len(x) - len(y) })
 	return chains
+}
+
+// deadEnd means that crypto/x509 would not take an issuer, whatever signatures say.
+func deadEnd(cert *x509.Certificate, at time.Time) bool {
+	return at.Before(cert.NotBefore) || at.After(cert.NotAfter) || cert.Version == 3 && (!cert.BasicConstraintsValid || !cert.IsCA) ||
+		cert.KeyUsage != 0 && cert.KeyUsage&x509.KeyUsageCertSign == 0
 }
 
 // selfIssued means that subject and issuer are one name, RFC 5280 section 6.1.

@@ -97,6 +97,21 @@ func TestManyOfOneName(t *testing.T) {
 	want(t, "a hint", got, x509cert.StatusValid, "")
 }
 
+// TestManyExpired: two hundred expired certificates of one authority and key, and one that is not.
+func TestManyExpired(t *testing.T) {
+	t.Parallel()
+	root := newRoot(t, "Root", nil)
+	key := newKey(t)
+	var all []*x509.Certificate
+	for range 200 {
+		all = append(all, root.betweenKey(t, "CA", key, expired).cert)
+	}
+	ca := root.betweenKey(t, "CA", key, nil)
+	leaf := ca.leaf(t, "a.example.com", nil)
+	want(t, "one good", judge(t, Question{Leaf: leaf, Intermediates: append(all, ca.cert), Roots: certs(root)}), x509cert.StatusValid, "")
+	want(t, "none", judge(t, Question{Leaf: leaf, Intermediates: all[:20], Roots: certs(root)}), x509cert.StatusDateInvalid, "expired")
+}
+
 // TestConstraintsOnRoot: those of an anchor hold as those of any issuer, and what is excluded is excluded although it is
 // permitted too.
 func TestConstraintsOnRoot(t *testing.T) {

@@ -164,21 +164,20 @@ func (p *path) baselineLife() {
 
 // baselineKey: BR 6.1.5 and 6.1.6.
 func (p *path) baselineKey(i int) {
-	who := title(p.chain, i)
 	switch key := p.chain[i].PublicKey.(type) {
 	case *rsa.PublicKey:
 		if bits := key.N.BitLen(); bits < 2048 || bits%8 != 0 {
-			p.lint("6.1.5", "%s has an RSA key of %d bits", who, bits)
+			p.lint("6.1.5", "%s has an RSA key of %d bits", title(p.chain, i), bits)
 		}
 		if key.E < 3 || key.E%2 == 0 {
-			p.lint("6.1.6", "%s has an RSA key with the exponent %d", who, key.E)
+			p.lint("6.1.6", "%s has an RSA key with the exponent %d", title(p.chain, i), key.E)
 		}
 	case *ecdsa.PublicKey:
 		if !slices.Contains([]elliptic.Curve{elliptic.P256(), elliptic.P384(), elliptic.P521()}, key.Curve) {
-			p.lint("6.1.5", "%s has a key on the curve %s", who, key.Curve.Params().Name)
+			p.lint("6.1.5", "%s has a key on the curve %s", title(p.chain, i), key.Curve.Params().Name)
 		}
 	default:
-		p.lint("6.1.5", "%s has a key that is neither RSA nor ECDSA", who)
+		p.lint("6.1.5", "%s has a key that is neither RSA nor ECDSA", title(p.chain, i))
 	}
 }
 
