@@ -232,6 +232,12 @@ func (a *app) printDetail(d *desk.CertificateDetail) error {
 			fmt.Fprintf(a.out, "  - %s\n", line)
 		}
 	}
+	if len(d.Lints) > 0 {
+		fmt.Fprintln(a.out, "\nRules of the CA/Browser Forum that it breaks (they decide nothing here)")
+		for _, line := range d.Lints {
+			fmt.Fprintf(a.out, "  - %s\n", line)
+		}
+	}
 	if len(d.Thief) > 0 {
 		fmt.Fprintln(a.out, "\nSomebody with a copy of this private key could")
 		for _, line := range d.Thief {

@@ -70,7 +70,10 @@ type CertificateDetail struct {
 	Chain    []string      `json:"chain"`    // subjects, the certificate's own first
 	Thief    []string      `json:"thief"`    // what a thief of this key could do
 	Notes    []string      `json:"notes"`    // what to know about its choice of names
-	PEM      string        `json:"pem"`
+	// Lints are the rules of the CA/Browser Forum that the chain of an authority's certificate breaks. They decide nothing
+	// here. Never nil.
+	Lints []string `json:"lints"`
+	PEM   string   `json:"pem"`
 }
 
 // checkServer accepts the name of a server of the organisation; empty is this one.
@@ -158,11 +161,14 @@ func (d *Desk) Certificate(ctx context.Context, id string) (*CertificateDetail, 
 	if err != nil {
 		return nil, err
 	}
-	detail := &CertificateDetail{Certificate: c, Roles: v.roles(f.lineage.ID), Bindings: v.bindingViews(f.lineage.ID), Chain: []string{c.Subject}}
+	detail := &CertificateDetail{Certificate: c, Roles: v.roles(f.lineage.ID), Bindings: v.bindingViews(f.lineage.ID), Chain: []string{c.Subject}, Lints: []string{}}
 	switch {
 	case f.member.Certificate == nil:
 		detail.PEM = string(certfile.RequestPEM(f.member.Request))
 	default:
+		if detail.Lints, err = v.lints(f, c.SelfSigned); err != nil {
+			return nil, err
+		}
 		detail.PEM = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: f.member.Certificate}))
 		chain, err := chainOf(f.member)
 		if err != nil {
@@ -181,6 +187,22 @@ func (d *Desk) Certificate(ctx context.Context, id string) (*CertificateDetail, 
 	detail.Notes = v.cautions(f, detail)
 	detail.Thief = v.thief(f, c, detail)
 	return detail, nil
+}
+
+// lints are those of the verdict on a certificate. Nobody's rules bind what signs itself.
+func (v *view) lints(f found, selfSigned bool) ([]string, error) {
+	texts := []string{}
+	if selfSigned {
+		return texts, nil
+	}
+	verdict, err := v.judge.opinionOn(f.member, "")
+	if err != nil {
+		return nil, fmt.Errorf("judging certificate %s: %w", f.member.Thumbprint, err)
+	}
+	for _, l := range verdict.Lints {
+		texts = append(texts, l.Rule+": "+l.Text)
+	}
+	return texts, nil
 }
 
 // roles returns what a lineage is beyond its bindings.

@@ -252,6 +252,9 @@ func TestDistrustCountsAtOnce(t *testing.T) {
 	if got := status(); got != x509cert.StatusValid {
 		t.Fatalf("trusted: got %s", got)
 	}
+	if d, err := h.Certificate(t.Context(), "shop"); err != nil || !slices.ContainsFunc(d.Lints, func(l string) bool { return strings.HasPrefix(l, "BR ") }) {
+		t.Errorf("a certificate of our own authority: got the lints %q, %v, want some", d.Lints, err)
+	}
 	h.enable(t, EnableRequest{ID: "shop", Services: "HTTP"})
 	file := ImportFile{"shop.cer", leaf}
 	for name, r := range map[string]DistrustRequest{
