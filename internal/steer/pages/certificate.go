@@ -27,6 +27,8 @@ type certificatePage struct {
 	Faults      []sentence
 	Lints       []fact
 	Thief       []sentence
+	Objections  []sentence
+	Notes       []sentence
 	Bindings    []bindingRow
 	Roles       []string
 	Members     []memberLink
@@ -133,6 +135,12 @@ func (w *words) detail(d *desk.CertificateDetail, path *desk.Path, l *desk.Linea
 	w.drawLine(page, l, now)
 	for _, text := range d.Thief {
 		page.Thief = append(page.Thief, w.sentence(text))
+	}
+	for _, text := range d.Objections {
+		page.Objections = append(page.Objections, w.sentence(text))
+	}
+	for _, text := range d.Notes {
+		page.Notes = append(page.Notes, w.sentence(text))
 	}
 	for _, b := range d.Bindings {
 		page.Bindings = append(page.Bindings, bindingRow{b.Listener, plainNumber(b.Port), b.Role == state.RoleName, !b.Enabled})

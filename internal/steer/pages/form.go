@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode"
 
 	"postseal/internal/ground/certfile"
 	"postseal/internal/ground/keys"
@@ -47,7 +48,7 @@ type field struct {
 	Value             string
 	Choices           []option
 	Required          bool
-	Wide              bool // an area for certificates, in the letters of code
+	Wide              bool // an area for certificates, in the letters of code; choices that are short, beside each other
 }
 
 // option is one answer to choose.
@@ -228,12 +229,26 @@ func (g *values) readParts(r *http.Request) error {
 		case int64(len(content)) > limit, n > maxUploads+30, len(g.files) > maxUploads:
 			return errTooLarge
 		case part.FileName() != "":
-			g.files = append(g.files, desk.ImportFile{Name: part.FileName(), Data: content})
+			g.files = append(g.files, desk.ImportFile{Name: visible(part.FileName()), Data: content})
 		case part.FormName() == "file": // no file was chosen
 		default:
 			g.set(part.FormName(), append(g.Values[part.FormName()], string(content)))
 		}
 	}
+}
+
+// visible is the name of a file as it can be shown: what cannot be seen, or turns the line around, is replaced.
+func visible(name string) string {
+	shown := strings.Map(func(r rune) rune {
+		if !unicode.IsGraphic(r) {
+			return '?'
+		}
+		return r
+	}, strings.ToValidUTF8(name, "?"))
+	if runes := []rune(shown); len(runes) > 80 {
+		shown = string(runes[:79]) + "…"
+	}
+	return shown
 }
 
 // set keeps a value; a password is kept apart, so that no page can show it again.

@@ -142,7 +142,7 @@ func (p *center) enableForm() form {
 				{Name: "role", Label: w.say("field.role"), Kind: "radio", Choices: chosen([]option{
 					{Value: "default", Label: w.say("enable.default"), Help: w.say("enable.default.help")},
 					{Value: "name", Label: w.say("enable.by-name"), Help: w.say("enable.by-name.help")}}, roleIn(g))},
-				{Name: "listeners", Label: w.say("enable.only"), Help: w.say("enable.only.help"), Kind: "checks", Choices: chosen(only, g.Values["listeners"]...)},
+				{Name: "listeners", Label: w.say("enable.only"), Help: w.say("enable.only.help"), Kind: "checks", Wide: true, Choices: chosen(only, g.Values["listeners"]...)},
 			}, nil
 		},
 		draft: func(r *http.Request, _ visitor, g values) (draft, error) {

@@ -31,6 +31,11 @@ const tokenLength = 43
 // said in log.
 func Admin(d *desk.Desk, log *slog.Logger) http.Handler {
 	p := &center{printer: newPrinter(log), desk: d, drafts: newShelf[draft](maxDraftBytes), results: newShelf[done](maxDraftBytes)}
+	return p.handler(p.routes())
+}
+
+// routes are the pages of the admin center.
+func (p *center) routes() routes {
 	table := routes{
 		"/":         {http.MethodGet: p.signedIn(p.overview)},
 		"/sign-in":  {http.MethodGet: p.askToSignIn, http.MethodPost: p.signIn},
@@ -53,7 +58,7 @@ func Admin(d *desk.Desk, log *slog.Logger) http.Handler {
 	for path, f := range p.buttons() {
 		table[path] = map[string]http.HandlerFunc{http.MethodPost: p.signedIn(p.press(f))}
 	}
-	return p.handler(table)
+	return table
 }
 
 // center is the admin center of one server.

@@ -16,6 +16,7 @@ type stepView struct {
 	Moves    []moveView
 	Removed  []sentence
 	Warnings []sentence
+	Notes    []sentence
 	Made     []madeView
 }
 
@@ -63,6 +64,9 @@ func (w *words) step(s step, c *desk.Change, now time.Time) stepView {
 	for _, text := range c.Warnings {
 		view.Warnings = append(view.Warnings, w.sentence(text))
 	}
+	for _, text := range c.Notes {
+		view.Notes = append(view.Notes, w.sentence(text))
+	}
 	if s.act == "cert/import" {
 		for _, m := range c.Certificates {
 			view.Made = append(view.Made, madeView{Name: m.Name, KeyType: m.KeyType, Status: w.say("status." + string(m.Status)), Level: levelOf(m.Status), Names: m.Names, Until: day(m.NotAfter)})
@@ -98,6 +102,9 @@ type pattern struct {
 // sentence translates what another package says.
 func (w *words) sentence(english string) sentence {
 	if w.patterns == nil {
+		if where.MatchString(english) { // names keep their letters
+			return sentence{Text: english}
+		}
 		return sentence{Text: upper(english)}
 	}
 	if text, ok := w.phrases[english]; ok {
@@ -108,8 +115,17 @@ func (w *words) sentence(english string) sentence {
 			return sentence{Text: string(p.english.ExpandString(nil, p.text, english, at))}
 		}
 	}
+	// What a client of a listener objects to begins with the names of the listeners.
+	if at := where.FindString(english); at != "" {
+		if rest := w.sentence(strings.TrimPrefix(english, at)); rest.Lang == "" {
+			return sentence{Text: at + rest.Text}
+		}
+	}
 	return sentence{Text: upper(english), Lang: "en"}
 }
+
+// where finds the listeners that a sentence begins with.
+var where = regexp.MustCompile(`^[a-z0-9]+(?:, [a-z0-9]+)*: `)
 
 // problem words a refusal of the API: what it is in the reader's language, the error itself in English, and what to do.
 func (w *words) problem(p *admin.Problem) notice {
