@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -109,7 +110,8 @@ func (p *center) preview(w http.ResponseWriter, r *http.Request, v visitor, d dr
 		page.Nothing = page.Nothing && d.shown[i] != nil && nothing(s, d.shown[i])
 	}
 	page.Draft = p.drafts.put(v.token, d, d.weight())
-	p.show(w, r, v, sheet{template: "preview", title: "preview.title", path: "/", here: placeOf(d.back), body: page})
+	path, keep := partsOf(d.back)
+	p.show(w, r, v, sheet{template: "preview", title: "preview.title", path: path, keep: keep, here: placeOf(d.back), body: page})
 }
 
 // nothing says whether an act would change nothing: it warns so, in words that begin so.
@@ -239,11 +241,22 @@ func (p *center) refuse(w http.ResponseWriter, r *http.Request, v visitor, back 
 	if problem.Usage {
 		status = http.StatusBadRequest
 	}
-	p.show(w, r, v, sheet{template: "refused", status: status, title: "refused.title", path: "/", here: placeOf(back),
+	path, keep := partsOf(back)
+	p.show(w, r, v, sheet{template: "refused", status: status, title: "refused.title", path: path, keep: keep, here: placeOf(back),
 		body: struct {
 			Notice notice
 			Back   string
 		}{v.words.problem(problem), back}})
+}
+
+// partsOf are the path and the parameters of an address of ours. A preview answers a form, so the language switch on it
+// leads to the page before.
+func partsOf(own string) (path string, keep []string) {
+	u, err := url.Parse(own)
+	if err != nil {
+		return "/", nil
+	}
+	return u.Path, []string{"id", u.Query().Get("id")}
 }
 
 // placeOf is the place in the navigation that a page belongs to.

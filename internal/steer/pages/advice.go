@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"postseal/internal/ground/health"
+	"postseal/internal/ground/listener"
 	"postseal/internal/steer/hint"
 )
 
@@ -98,6 +99,8 @@ type notice struct {
 	Cause string // what the system said, in English; empty when Text says all
 	Hint  []piece
 	Since *stamp // nil for what follows from the state
+	Page  string // address of the page where something can be done about it; empty for none
+	Goes  string // what that page is
 
 	TextLang, HintLang string // "en" where the reader's language is another and there is no translation
 }
@@ -107,6 +110,14 @@ func (w *words) notice(c health.Condition, ends map[string]time.Time) notice {
 	n := notice{Text: w.condition(c, ends), Hint: translated(hint.ForCondition(c), w.hints[c.Code])}
 	if n.Text != "" && w.conditions != nil && causes(c.Code) {
 		n.Cause = c.Text
+	}
+	_, lineage := ends[c.Object]
+	_, listens := listener.ByName(c.Object)
+	switch {
+	case lineage:
+		n.Page, n.Goes = address("/certificate", "id", c.Object), w.say("notice.certificate")
+	case listens:
+		n.Page, n.Goes = "/listeners", w.say("notice.listeners")
 	}
 	if !c.Since.IsZero() {
 		since := minute(c.Since)

@@ -9,6 +9,9 @@ func frameWords() vocabulary {
 		"nav.listeners":    {"Listeners", "리스너"},
 		"nav.trust":        {"Trust", "신뢰"},
 
+		"notice.certificate": {"Show the certificate", "이 TLS 인증서 보기"},
+		"notice.listeners":   {"Show the listeners", "리스너 보기"},
+
 		"yes": {"yes", "예"},
 		"no":  {"no", "아니요"},
 
@@ -17,7 +20,7 @@ func frameWords() vocabulary {
 		"form.cancel":   {"Cancel", "취소"},
 
 		"problem.draft.title": {"This preview is no longer here", "이 미리 보기는 더 이상 없습니다"},
-		"problem.draft":       {"Nothing was changed. A preview waits for half an hour, and works once. Begin anew.", "바뀐 것은 없습니다. 미리 보기는 30분 동안, 한 번만 쓸 수 있습니다. 처음부터 다시 하십시오."},
+		"problem.draft":       {"This request has changed nothing. A preview waits for half an hour, and works once: if you pressed twice, the first time counts. Look, then begin anew.", "이 요청으로 바뀐 것은 없습니다. 미리 보기는 30분 동안, 한 번만 쓸 수 있습니다. 두 번 눌렀다면 처음 것이 실행되었습니다. 먼저 확인하고, 필요하면 처음부터 다시 하십시오."},
 
 		"error.days":          {"The life is a number of days, 1 or more.", "유효 기간은 1 이상의 날수로 적으십시오."},
 		"error.date":          {"The date is written like 2026-12-31.", "날짜는 2026-12-31처럼 적으십시오."},
