@@ -26,7 +26,7 @@ func (p *center) newForm() form {
 				w.check("exportable", g),
 				{Name: "services", Label: w.say("field.services"), Help: w.say("field.services.help"), Kind: "checks", Choices: chosen(w.servicesOf(services, ""), g.Values["services"]...)},
 				w.ask("text", "subject", g, false),
-				w.ask("text", "lineage", g, false),
+				{Name: "lineage", Kind: "text", Label: w.say("field.lineage"), Help: w.say("new.lineage.help"), Value: g.Get("lineage")},
 			}, nil
 		},
 		draft: func(_ *http.Request, _ visitor, g values) (draft, error) {

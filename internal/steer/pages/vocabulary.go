@@ -15,7 +15,7 @@ func frameWords() vocabulary {
 		"yes": {"yes", "예"},
 		"no":  {"no", "아니요"},
 
-		"form.optional": {"optional", "선택"},
+		"form.optional": {"optional", "선택 사항"},
 		"form.preview":  {"Show what would change", "바뀔 내용 보기"},
 		"form.cancel":   {"Cancel", "취소"},
 
@@ -108,7 +108,7 @@ func certificatesWords() vocabulary {
 		"list.within":          {"within %s", "%s 안에"},
 		"list.domain":          {"Name or domain", "이름 또는 도메인"},
 		"list.ends":            {"Ends", "만료"},
-		"list.all":             {"Previous and retired too", "이전·폐지 세대도"},
+		"list.all":             {"Previous and retired too", "이전·물러난 세대도"},
 		"list.show":            {"Show", "보기"},
 		"list.caption":         {"One row is one generation. What ends first stands first; requests that wait stand above all.", "한 줄이 한 세대입니다. 먼저 만료되는 것이 위에 있고, 발급을 기다리는 요청이 맨 위에 있습니다."},
 		"list.complete":        {"Complete", "완료하기"},
@@ -246,6 +246,7 @@ func makeWords() vocabulary {
 		"field.subject.help":    {"In the form CN=mail.example.com,O=Example,C=KR.", "CN=mail.example.com,O=Example,C=KR 꼴로 적습니다."},
 		"field.no-cn":           {"Leave the common name out", "일반 이름(CN) 빼기"},
 		"field.no-cn.help":      {"Some authorities want it so; old devices need the name.", "이렇게 원하는 인증 기관이 있습니다. 오래된 기기에는 일반 이름이 필요합니다."},
+		"new.lineage.help":      {"The name of the line that begins with it. Empty makes one of the first name.", "이것으로 시작할 갱신 계열의 이름입니다. 비워 두면 첫 이름으로 만듭니다."},
 		"field.lineage":         {"Renewal line", "갱신 계열"},
 		"field.lineage.help":    {"The name of one that is there makes this its next generation. Empty begins a new line.", "이미 있는 이름을 적으면 그 계열의 다음 세대가 됩니다. 비워 두면 새 계열이 시작됩니다."},
 	}
@@ -271,7 +272,7 @@ func importWords() vocabulary {
 func exportWords() vocabulary {
 	return vocabulary{
 		"export.title":            {"Export", "내보내기"},
-		"export.intro":            {"The file goes to this browser. A private key in it lets whoever has it pose as your server: keep it short, and delete it afterwards. Each export of a key is in the audit trail.", "파일은 이 브라우저로 내려갑니다. 개인 키가 든 파일을 가진 사람은 서버 행세를 할 수 있으니 필요한 동안만 두고 지우십시오. 키를 내보낸 일은 감사 기록에 남습니다."},
+		"export.intro":            {"The file goes to this browser. A private key in it lets whoever has it pose as your server: keep it no longer than you need it. Each export of a key is in the audit trail.", "파일은 이 브라우저로 내려갑니다. 개인 키가 든 파일을 가진 사람은 서버 행세를 할 수 있으니 필요한 동안만 두고 지우십시오. 키를 내보낸 일은 감사 기록에 남습니다."},
 		"export.send":             {"Download", "내려받기"},
 		"field.format":            {"Format", "형식"},
 		"field.format.help":       {"Formats with the private key ask for a password.", "개인 키가 들어가는 형식에는 암호가 필요합니다."},
