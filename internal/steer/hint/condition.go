@@ -1,6 +1,10 @@
 package hint
 
-import "postseal/internal/ground/health"
+import (
+	"strings"
+
+	"postseal/internal/ground/health"
+)
 
 // conditions is the table of health conditions.
 func conditions() map[health.Code]func(health.Condition) string {
@@ -13,13 +17,13 @@ func conditions() map[health.Code]func(health.Condition) string {
 		health.CodeManagementWithoutCertificate: say(`postseal cert new --name "Postseal Management" --services MANAGEMENT, or use one that is there: postseal cert enable ID --services MANAGEMENT`),
 		health.CodeListenerWithoutCertificate:   say("postseal cert enable ID --services SERVICE, or do without it: postseal listener disable NAME"),
 		health.CodeCertificateExpired: func(c health.Condition) string {
-			return "make its next generation: postseal cert renew " + c.Object + "; if an authority signed it: postseal cert renew " + c.Object + " --request --out FILE; or let another take over: postseal cert enable OTHER --services LIST"
+			return "make its next generation: postseal cert renew " + c.Object + "; if an authority signed it: " + askAgain(c) + "; or let another take over: postseal cert enable OTHER --services LIST"
 		},
 		health.CodeCertificateEnding: func(c health.Condition) string {
-			return "make its next generation: postseal cert renew " + c.Object + "; if an authority signed it: postseal cert renew " + c.Object + " --request --out FILE; or let another take over: postseal cert enable OTHER --services LIST"
+			return "make its next generation: postseal cert renew " + c.Object + "; if an authority signed it: " + askAgain(c) + "; or let another take over: postseal cert enable OTHER --services LIST"
 		},
 		health.CodeCertificateRevoked: func(c health.Condition) string {
-			return "clients will refuse it: ask its authority for another, with a new key: postseal cert renew " + c.Object + " --request --out FILE; or let another take over: postseal cert enable OTHER --services LIST"
+			return "clients will refuse it: ask its authority for another, with a new key: " + askAgain(c) + "; or let another take over: postseal cert enable OTHER --services LIST"
 		},
 		health.CodeRevocationUnchecked:    say("nothing stops; let this server reach the addresses that the text names, through revocation.proxy or revocation.allow in postseal.toml: postseal help config"),
 		health.CodeAuthCertificateMissing: say("restore the state from a copy that has it"),
@@ -45,4 +49,9 @@ func conditions() map[health.Code]func(health.Condition) string {
 		},
 		health.CodeNameNotCovered: say("clients that ask for the server by its name will warn; make one that fits: postseal cert new --name NAME --domain DOMAIN --services LIST"),
 	}
+}
+
+// askAgain is the command that asks an authority for the next generation of what a condition is about.
+func askAgain(c health.Condition) string {
+	return strings.TrimSuffix("postseal cert renew "+c.Object, " ") + " --request --out FILE"
 }
