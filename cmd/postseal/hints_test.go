@@ -128,6 +128,9 @@ func names(root *cobra.Command, words []string) string {
 		}
 		word, _, _ = strings.Cut(word, "%") // where flags of the run follow
 		next := sub(c, strings.TrimRight(word, ",.)"))
+		if next == nil && c.LocalNonPersistentFlags().HasFlags() { // plan does something itself, and has verbs as well
+			return ""
+		}
 		if next == nil {
 			return "there is no command " + c.CommandPath() + " " + word
 		}

@@ -17,14 +17,14 @@ var topics embed.FS
 
 // addTopics replaces cobra's help command, which would exit with 0 on an unknown word.
 func (a *app) addTopics(root *cobra.Command) {
-	names := []string{"services", "names", "status", "ports", "lineages", "config"}
+	names := []string{"services", "names", "status", "ports", "lineages", "config", "plan"}
 	help := &cobra.Command{
 		Use: "help [COMMAND | TOPIC]", Short: "Explain a command, or an idea: " + strings.Join(names, ", "), Example: "  postseal help services",
 		ValidArgs:             names,
 		DisableFlagsInUseLine: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
-				if text, ok := topic(args[0]); ok && !isCommand(root, args[0]) || ok && args[0] == "status" {
+				if text, ok := topic(args[0]); ok && !isCommand(root, args[0]) || ok && (args[0] == "status" || args[0] == "plan") {
 					fmt.Fprint(a.out, text)
 					return nil
 				}

@@ -104,11 +104,11 @@ type asking struct {
 func (a *AskAnswer) keep(v *view, change *Change, k asking) (func(tx *state.Tx) error, error) {
 	l, g := k.lineage, k.generation
 	for _, m := range g.Members {
-		csr, err := x509.ParseCertificateRequest(m.Request)
+		view, err := requestView(m)
 		if err != nil {
-			return nil, fmt.Errorf("reading back the request for %s: %w", l.Name, err)
+			return nil, fmt.Errorf("making a request for %s: %w", l.Name, err)
 		}
-		a.Requests = append(a.Requests, RequestView{Thumbprint: m.Thumbprint, KeyType: x509cert.KeyType(csr.PublicKey), PEM: string(certfile.RequestPEM(m.Request)), DER: m.Request})
+		a.Requests = append(a.Requests, view)
 	}
 	if err := change.list(v, l, g); err != nil {
 		return nil, err
@@ -132,6 +132,15 @@ func (a *AskAnswer) keep(v *view, change *Change, k asking) (func(tx *state.Tx) 
 		}
 		return tx.Audit("request", l.Name, nil, generationFacts(g))
 	}, nil
+}
+
+// requestView shows a request as it goes to an authority.
+func requestView(m state.Member) (RequestView, error) {
+	csr, err := x509.ParseCertificateRequest(m.Request)
+	if err != nil {
+		return RequestView{}, fmt.Errorf("reading back request %s: %w", m.Thumbprint, err)
+	}
+	return RequestView{Thumbprint: m.Thumbprint, KeyType: x509cert.KeyType(csr.PublicKey), PEM: string(certfile.RequestPEM(m.Request)), DER: m.Request}, nil
 }
 
 // request makes a key and a certificate request for it.

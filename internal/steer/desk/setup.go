@@ -84,8 +84,8 @@ func (d disk) move(from, to string) error {
 	return durable.Rename(from, to)
 }
 
-// plan is a checked SetupOptions.
-type plan struct {
+// blueprint is a checked SetupOptions.
+type blueprint struct {
 	name    string
 	domains []string
 	host    string
@@ -96,8 +96,8 @@ type plan struct {
 	sealing string
 }
 
-func newPlan(o SetupOptions) (*plan, error) {
-	p := &plan{mode: o.Mode, trial: o.Trial, at: o.Addresses, sealing: o.Sealing}
+func newPlan(o SetupOptions) (*blueprint, error) {
+	p := &blueprint{mode: o.Mode, trial: o.Trial, at: o.Addresses, sealing: o.Sealing}
 	if p.mode == "" {
 		p.mode = ModeBeside
 	}
@@ -226,7 +226,7 @@ type foundation struct {
 }
 
 // build makes every key and certificate of a new organisation.
-func (p *plan) build() (*foundation, error) {
+func (p *blueprint) build() (*foundation, error) {
 	b := &foundation{}
 	sealing := keys.NewSealingKey()
 	organisation, err := keys.Generate(keys.Ed25519)
@@ -272,7 +272,7 @@ func (p *plan) build() (*foundation, error) {
 }
 
 // store writes the foundation in one transaction.
-func (b *foundation) store(tx *state.Tx, p *plan) error {
+func (b *foundation) store(tx *state.Tx, p *blueprint) error {
 	if _, err := tx.Organisation(); err == nil {
 		return ErrOrganisationExists
 	}
@@ -313,7 +313,7 @@ func (b *foundation) store(tx *state.Tx, p *plan) error {
 }
 
 // listener says where a listener of the new server is and whether it is enabled (spec/cli.md, "Ports").
-func (p *plan) listener(k listener.Kind) state.Listener {
+func (p *blueprint) listener(k listener.Kind) state.Listener {
 	everywhere := netip.IPv6Unspecified() // takes IPv4 too
 	l := state.Listener{Name: k.Name, Enabled: p.mode == ModeFront || k.Service == listener.ServiceManagement}
 	if k.Service == listener.ServiceManagement {

@@ -18,7 +18,8 @@ import (
 
 // entries is the table of errors; the first match counts, so the particular stands before the general.
 func entries() []entry {
-	table := append(usageEntries(), stateEntries()...)
+	table := append(planEntries(), usageEntries()...)
+	table = append(table, stateEntries()...)
 	table = append(table, deskEntries()...)
 	table = append(table, keyEntries()...)
 	table = append(table, sessionEntries()...)
