@@ -81,3 +81,5 @@ bench: build
 	@$(BUILD) -o bin/many ./bench/many
 	@bin/many -binary $(BINARY)
 	@$(PURE) go test -vet=off -run '^$$' -bench 'Thousand|Million' ./internal/keep/trust ./internal/keep/revocation
+	@$(BUILD) -o bin/bench-plan ./bench/plan
+	@bin/bench-plan -binary $(BINARY)

@@ -239,10 +239,22 @@ func (p *planner) keepApart(parts []*part) {
 			where[name] = append(where[name], one)
 		}
 	}
+	// A wildcard that is needed speaks for what is under it, even where another issuer signs that, so it takes over what
+	// that must be apart from.
+	speakers := func(name string) []string {
+		if parent := parentOf(name); parent != "" && len(where["*."+parent]) > 0 {
+			return []string{name, "*." + parent}
+		}
+		return []string{name}
+	}
 	for _, pair := range p.inventory.apart {
-		for _, one := range where[pair[0]] {
-			if slices.Contains(where[pair[1]], one) {
-				one.apart = append(one.apart, pair)
+		for _, a := range speakers(pair[0]) {
+			for _, b := range speakers(pair[1]) {
+				for _, one := range where[a] {
+					if a != b && slices.Contains(where[b], one) {
+						one.apart = append(one.apart, Pair{a, b})
+					}
+				}
 			}
 		}
 	}

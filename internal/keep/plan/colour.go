@@ -66,6 +66,27 @@ func (g *graph) greedy(size int) (colours []int, n int) {
 	return c.colour, begun
 }
 
+// fewest finds a colouring with as few colours as there are, at least least and enough. What it returns is that number,
+// a lower bound of it, and whether the two are known to be the same.
+func (g *graph) fewest(least, enough, size int, budget *int) (colours []int, n, bound int, proven bool) {
+	colours, n = g.greedy(size)
+	n, proven = max(n, enough), true
+	*budget -= len(g.adjacent) * len(g.adjacent)
+	for k := least; k < n; k++ {
+		found, impossible := g.colour(k, size, budget)
+		if found != nil {
+			colours, n = found, k
+			break
+		}
+		if !impossible {
+			proven = false
+		} else if proven {
+			least = k + 1
+		}
+	}
+	return colours, n, min(least, n), proven
+}
+
 // colouring is a search for a colouring with most colours of at most size vertices each.
 type colouring struct {
 	*graph

@@ -184,10 +184,8 @@ func (i *Inventory) pair(p Pair, at map[place]int) (Pair, error) {
 		p[0], p[1] = p[1], p[0]
 	}
 	if parent := parentOf(p[0]); parent != "" && parent == parentOf(p[1]) {
-		for _, z := range i.where("*."+parent, at) {
-			if slices.Contains(i.where(p[0], at), z) && slices.Contains(i.where(p[1], at), z) {
-				return p, &InventoryError{subject, fmt.Sprintf("the needed wildcard *.%s speaks for both", parent)}
-			}
+		if len(i.where("*."+parent, at)) > 0 { // of whatever zone: its one key speaks for both
+			return p, &InventoryError{subject, fmt.Sprintf("the needed wildcard *.%s speaks for both", parent)}
 		}
 	}
 	return p, nil

@@ -36,8 +36,8 @@ const (
 
 // Bounds of the search for one plan, far above what an organisation needs.
 const (
-	maxSteps  = 40_000_000 // of colouring
-	maxChoice = 12         // wildcards that are tried in and out: 2 to this power
+	maxSteps  = 8_000_000 // of colouring
+	maxChoice = 12        // wildcards that are tried in and out: 2 to this power
 )
 
 // part is what one issuer signs for one zone.
@@ -181,65 +181,7 @@ func (p *part) solve(how policy, budget *int) *packing {
 	if how == noWildcards {
 		return p.pack(units, budget)
 	}
-	var free, bound []family
-	for _, f := range p.families(units) {
-		if f.bound {
-			bound = append(bound, f)
-		} else {
-			free = append(free, f)
-		}
-	}
-	whole := len(bound) <= maxChoice
-	bound = bound[:min(len(bound), maxChoice)]
-
-	var best *packing
-	least := 0
-	for set := range 1 << len(bound) {
-		var chosen []family
-		for i, f := range bound {
-			if set&(1<<i) != 0 {
-				chosen = append(chosen, f)
-			}
-		}
-		s := p.pack(join(units, append(slices.Clone(free), chosen...)), budget)
-		whole = whole && s.proven
-		if set == 0 || s.least < least {
-			least = s.least
-		}
-		if how == someWildcards {
-			s = p.fewer(units, free, chosen, s, budget)
-		}
-		if best == nil || better(how, s, best) {
-			best = s
-		}
-	}
-	best.least, best.proven = least, whole
-	return best
-}
-
-// fewer makes no more of the free wildcards than the number of certificates in s asks for. The largest families save
-// the most entries, so they come first, and no other choice needs fewer of them.
-func (p *part) fewer(units []unit, free, chosen []family, s *packing, budget *int) *packing {
-	entries := len(join(units, chosen))
-	n := 0
-	for n < len(free) && entries > len(s.bins)*p.capacity {
-		entries -= len(free[n].members) - 1
-		n++
-	}
-	if n == len(free) {
-		return s
-	}
-	return p.pack(join(units, append(slices.Clone(free[:n]), chosen...)), budget)
-}
-
-// better says whether a is better than b.
-func better(how policy, a, b *packing) bool {
-	entriesA, wildA := a.entries()
-	entriesB, wildB := b.entries()
-	if how == someWildcards {
-		entriesA, wildA, entriesB, wildB = wildA, entriesA, wildB, entriesB
-	}
-	return slices.Compare([]int{len(a.bins), entriesA, wildA}, []int{len(b.bins), entriesB, wildB}) < 0
+	return newTrial(p, units, budget).best(how)
 }
 
 // pack puts units into as few certificates as hold them.
@@ -267,23 +209,9 @@ func (p *part) pack(units []unit, budget *int) *packing {
 	for e := range edges {
 		g.join(e[0], e[1])
 	}
-	s := &packing{proven: true}
-	s.least = max((len(units)+p.capacity-1)/p.capacity, g.clique())
-	colours, upper := g.greedy(p.capacity)
-	upper = max(upper, (len(units)+p.capacity-1)/p.capacity)
-	for k := s.least; k < upper; k++ {
-		found, impossible := g.colour(k, p.capacity, budget)
-		if found != nil {
-			colours, upper = found, k
-			break
-		}
-		if !impossible {
-			s.proven = false
-		} else if s.proven {
-			s.least = k + 1
-		}
-	}
-	s.bins = make([][]unit, upper)
+	least := max((len(units)+p.capacity-1)/p.capacity, g.clique())
+	colours, n, least, proven := g.fewest(least, (len(units)+p.capacity-1)/p.capacity, p.capacity, budget)
+	s := &packing{bins: make([][]unit, n), least: least, proven: proven}
 	for v, k := range colours {
 		s.bins[k] = append(s.bins[k], units[tied[v]])
 	}
