@@ -102,11 +102,12 @@ func TestManyExpired(t *testing.T) {
 	t.Parallel()
 	root := newRoot(t, "Root", nil)
 	key := newKey(t)
+	sameKey := func(c *x509.Certificate) { c.SubjectKeyId = []byte{1, 2, 3, 4} } // nothing tells the good one from the others
 	var all []*x509.Certificate
 	for range 200 {
-		all = append(all, root.betweenKey(t, "CA", key, expired).cert)
+		all = append(all, root.betweenKey(t, "CA", key, changes(sameKey, expired)).cert)
 	}
-	ca := root.betweenKey(t, "CA", key, nil)
+	ca := root.betweenKey(t, "CA", key, sameKey)
 	leaf := ca.leaf(t, "a.example.com", nil)
 	want(t, "one good", judge(t, Question{Leaf: leaf, Intermediates: append(all, ca.cert), Roots: certs(root)}), x509cert.StatusValid, "")
 	want(t, "none", judge(t, Question{Leaf: leaf, Intermediates: all[:20], Roots: certs(root)}), x509cert.StatusDateInvalid, "expired")
