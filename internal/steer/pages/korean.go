@@ -168,7 +168,7 @@ func korean() *words {
 		health.CodeTrialNotServed:               "시험용 메일함과 함께 시작하십시오: {1}",
 		health.CodeRenewalFailed:                "저절로 다시 시도합니다. 지금 시도하여 오류를 보려면 다음 명령을 실행하십시오: {1}",
 		health.CodeRenewalWaiting:               "적용하십시오: {1}",
-		health.CodeCertificateUntrusted:         "까닭을 보십시오: {1}. 인증 기관을 신뢰하려면 {2}, 다른 TLS 인증서가 넘겨받게 하려면 {3} 명령입니다.",
+		health.CodeCertificateUntrusted:         "까닭을 보십시오: {1}. 자체 서명한 것을 바꾸려면 {2}, 인증 기관을 신뢰하려면 {3}, 다른 TLS 인증서가 넘겨받게 하려면 {4} 명령입니다.",
 		health.CodeClientsObject:                "활성화된 그대로 제공됩니다. 자세한 내용: {1}. 다른 TLS 인증서가 넘겨받게 하려면: {2}",
 		health.CodeNameNotCovered:               "서버를 이름으로 찾는 클라이언트는 경고를 표시합니다. 이름이 맞는 TLS 인증서를 만드십시오: {1}",
 	}, phrases: map[string]string{

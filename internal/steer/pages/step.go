@@ -2,7 +2,6 @@ package pages
 
 import (
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 
@@ -62,7 +61,7 @@ func (w *words) step(s step, c *desk.Change, now time.Time) stepView {
 	for _, text := range c.Removed {
 		view.Removed = append(view.Removed, w.sentence(text))
 	}
-	for _, text := range slices.Concat(c.Notes, c.Warnings) {
+	for _, text := range c.Warnings {
 		view.Warnings = append(view.Warnings, w.sentence(text))
 	}
 	for _, text := range c.Notes {
