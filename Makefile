@@ -22,7 +22,7 @@ help:
 	@echo 'make lint   gofmt and go vet'
 	@echo 'make fuzz   every fuzz target for FUZZTIME=$(FUZZTIME) each'
 	@echo 'make soak   the same tests with large numbers: 1,000 swaps, 10,000 silent connections'
-	@echo 'make bench  start-up time, cert list and idle memory (docs/benchmarks.md)'
+	@echo 'make bench  start-up time, cert list, idle memory, check beside openssl (docs/benchmarks.md)'
 
 run: build
 	@mkdir -p -m 0700 run
@@ -43,7 +43,7 @@ deps:
 	need() { command -v "$$1" >/dev/null 2>&1 || missing="$$missing $$2"; }; \
 	have() { [ -s "$$1" ] || missing="$$missing $$2"; }; \
 	need openssl openssl; need curl curl; need swaks swaks; perl -MNet::SSLeay -e 1 2>/dev/null || missing="$$missing libnet-ssleay-perl"; need python3 python3; need chromium chromium; \
-	need postfix postfix; have /usr/lib/dovecot/imap-login dovecot-imapd; have /usr/lib/dovecot/pop3-login dovecot-pop3d; have /usr/lib/dovecot/managesieve-login dovecot-managesieved; need nginx nginx-light; need testssl testssl.sh; need age age; need certtool gnutls-bin; \
+	need postfix postfix; have /usr/lib/dovecot/imap-login dovecot-imapd; have /usr/lib/dovecot/pop3-login dovecot-pop3d; have /usr/lib/dovecot/managesieve-login dovecot-managesieved; need nginx nginx-light; have /usr/lib/nginx/modules/ngx_mail_module.so libnginx-mod-mail; need testssl testssl.sh; need age age; need certtool gnutls-bin; \
 	need node nodejs; need npm npm; \
 	need gcc gcc; need keytool default-jre-headless; need certutil libnss3-tools; have /usr/include/stdlib.h libc6-dev; have /etc/ssl/certs/ca-certificates.crt ca-certificates; \
 	dpkg-query -W python3-cryptography-vectors >/dev/null 2>&1 || missing="$$missing python3-cryptography-vectors"; \
@@ -83,3 +83,5 @@ bench: build
 	@$(PURE) go test -vet=off -run '^$$' -bench 'Thousand|Million' ./internal/keep/trust ./internal/keep/revocation
 	@$(BUILD) -o bin/bench-plan ./bench/plan
 	@bin/bench-plan -binary $(BINARY)
+	@$(BUILD) -o bin/bench-check ./bench/check
+	@bin/bench-check -binary $(BINARY)

@@ -146,7 +146,7 @@ func TestGlobalFlagsAreThoseOfTheContract(t *testing.T) {
 
 // topicNames are the ideas that `postseal help` explains.
 func topicNames() []string {
-	return []string{"services", "names", "status", "ports", "lineages", "config", "plan"}
+	return []string{"services", "names", "status", "ports", "lineages", "config", "plan", "findings"}
 }
 
 func TestTopics(t *testing.T) {

@@ -120,7 +120,11 @@ func (a *app) serve(ctx context.Context, s serving, addresses config.Addresses) 
 	if err != nil {
 		return err
 	}
-	run := &running{app: a, desk: d, revoked: revoked, ports: p, log: log, began: began}
+	every := desk.ServedEvery
+	if file.Check.Every != nil {
+		every = time.Duration(*file.Check.Every)
+	}
+	run := &running{app: a, every: every, desk: d, revoked: revoked, ports: p, log: log, began: began}
 	return run.run(ctx, s)
 }
 
@@ -205,6 +209,7 @@ func limits(l config.Limits) front.Limits {
 // running is a server on its way from open state to a closed one.
 type running struct {
 	*app
+	every   time.Duration // between two looks at a listener; zero means never
 	desk    *desk.Desk
 	revoked *revocation.Checker
 	ports   *ports
@@ -259,6 +264,12 @@ func (r *running) run(ctx context.Context, s serving) error {
 		r.desk.RunRenewals(ctx, r.log)
 		return nil
 	})
+	if r.every > 0 {
+		group.Go(func() error {
+			r.desk.RunServed(ctx, r.every)
+			return nil
+		})
+	}
 	group.Go(func() error {
 		<-ctx.Done()
 		p.stop()

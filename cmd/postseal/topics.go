@@ -10,6 +10,7 @@ import (
 
 	"postseal/internal/ground/config"
 	"postseal/internal/ground/listener"
+	"postseal/internal/steer/probe"
 )
 
 //go:embed topics/*.txt
@@ -17,7 +18,7 @@ var topics embed.FS
 
 // addTopics replaces cobra's help command, which would exit with 0 on an unknown word.
 func (a *app) addTopics(root *cobra.Command) {
-	names := []string{"services", "names", "status", "ports", "lineages", "config", "plan"}
+	names := []string{"services", "names", "status", "ports", "lineages", "config", "plan", "findings"}
 	help := &cobra.Command{
 		Use: "help [COMMAND | TOPIC]", Short: "Explain a command, or an idea: " + strings.Join(names, ", "), Example: "  postseal help services",
 		ValidArgs:             names,
@@ -51,7 +52,7 @@ func topic(name string) (string, bool) {
 	if err != nil {
 		return "", false
 	}
-	for mark, table := range map[string]func() string{"@PORTS@\n": portsTable, "@SERVICES@\n": servicesTable, "@CONFIG@\n": configTable} {
+	for mark, table := range map[string]func() string{"@PORTS@\n": portsTable, "@SERVICES@\n": servicesTable, "@CONFIG@\n": configTable, "@FINDINGS@\n": findingsTable} {
 		if strings.Contains(string(text), mark) {
 			text = []byte(strings.Replace(string(text), mark, table(), 1))
 		}
@@ -78,6 +79,17 @@ func servicesTable() string {
 		fmt.Fprintf(w, "  %s\t%s\n", s, strings.Join(s.Listeners(), ", "))
 	}
 	w.Flush()
+	return b.String()
+}
+
+func findingsTable() string {
+	var b strings.Builder
+	for _, code := range probe.Codes() {
+		fmt.Fprintf(&b, "  %s\n", code)
+		for _, line := range wrap(probe.Advice(code)) {
+			fmt.Fprintf(&b, "      %s\n", line)
+		}
+	}
 	return b.String()
 }
 

@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	startLimit = 30 * time.Second
+	startLimit = 2 * time.Minute
 	stopLimit  = 40 * time.Second // sessions get 30 seconds to end
 )
 

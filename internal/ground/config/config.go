@@ -32,6 +32,22 @@ type File struct {
 	Listen     map[string]string `toml:"listen"`      // listener name = "address:port"
 	Limits     Limits            `toml:"limits"`
 	Revocation Revocation        `toml:"revocation"`
+	Check      Check             `toml:"check"`
+}
+
+// Check says how the server looks at its own listeners.
+type Check struct {
+	Every *Duration `toml:"every"` // nil means a minute; zero means never
+}
+
+// minCheckEvery keeps a mistyped unit from making the server its own crowd.
+const minCheckEvery = 100 * time.Millisecond
+
+func (c Check) check() error {
+	if c.Every != nil && *c.Every != 0 && time.Duration(*c.Every) < minCheckEvery {
+		return fmt.Errorf("check.every is less than %v", minCheckEvery)
+	}
+	return nil
 }
 
 // Revocation says how the addresses in certificates are asked whether they were revoked. The zero value asks those in
@@ -124,6 +140,7 @@ func Keys() []Key {
 		{"revocation.proxy", "none", `web proxy to ask through, e.g. "http://proxy.example.com:3128"; it resolves names, so it must keep strangers' addresses out of your network`},
 		{"revocation.allow", "none", `addresses that are asked although they are not public, e.g. ["10.1.2.0/24"]`},
 		{"revocation.ports", "none", "ports that are asked beside 80 and 443, e.g. [8080]"},
+		{"check.every", "1m", "how often each listener is looked at over the wire, to see that it serves what is bound to it; 0s means never"},
 	}
 }
 
@@ -165,7 +182,7 @@ func Read(path string, required bool) (File, error) {
 	if err := toml.NewDecoder(f).DisallowUnknownFields().Decode(&file); err != nil {
 		return File{}, fileError(path, err)
 	}
-	if err := errors.Join(file.Limits.check(), file.Revocation.check()); err != nil {
+	if err := errors.Join(file.Limits.check(), file.Revocation.check(), file.Check.check()); err != nil {
 		return File{}, &FileError{Path: path, Err: err}
 	}
 	return file, nil

@@ -75,6 +75,8 @@ const (
 	CodeRenewalWaiting Code = "renewalWaiting"
 	// CodeCertificateUntrusted: a certificate in use, of an authority, that its clients will not trust.
 	CodeCertificateUntrusted Code = "certificateUntrusted"
+	// CodeServedNotBound: over the wire a listener serves something else than what is bound to it, or does not answer.
+	CodeServedNotBound Code = "servedNotBound"
 	// CodeNameNotCovered: a listener's certificate holds no name that its clients use.
 	CodeNameNotCovered Code = "nameNotCovered"
 	// CodeClientsObject: clients of a listener will refuse what was enabled there: not trusted outside, not for servers,
@@ -88,7 +90,7 @@ func Codes() []Code {
 		CodeSnapshotRefused, CodeListenerClosed, CodeManagementWithoutCertificate, CodeListenerWithoutCertificate,
 		CodeCertificateExpired, CodeCertificateEnding, CodeAuthCertificateMissing, CodeNoBackend, CodeServerNotRunning,
 		CodeNoRecoveryKey, CodeTrialMailbox, CodeTrialNotServed, CodeRenewalFailed, CodeRenewalWaiting, CodeCertificateUntrusted, CodeNameNotCovered,
-		CodeCertificateRevoked, CodeRevocationUnchecked, CodeClientsObject,
+		CodeCertificateRevoked, CodeRevocationUnchecked, CodeServedNotBound, CodeClientsObject,
 		CodeRecoveryUntested, CodeRecoveryUnsigned, CodeRecoveryIncomplete, CodeNoBackup, CodeBackupOld,
 	}
 }

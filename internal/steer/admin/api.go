@@ -120,6 +120,10 @@ func acts(d *desk.Desk) map[string]act {
 		"recovery/tested":    acting(d.Tested),
 		"backup/create":      streaming(d.Backup),
 		"backup/kept":        acting(d.Kept),
+		"check/run":          looking(d.Check),
+		"check/seen":         looking(func(ctx context.Context, _ Nothing) ([]desk.Seen, error) { return d.LastSeen(ctx) }),
+		"check/own":          looking(func(ctx context.Context, _ Nothing) (*desk.Own, error) { return d.Own(ctx) }),
+		"check/believed":     looking(func(ctx context.Context, _ Nothing) (*desk.Believed, error) { return d.Believed(ctx) }),
 		"admin/link": acting(func(ctx context.Context, who state.Actor, _ Nothing) (*desk.Link, error) {
 			return d.NewLink(ctx, who)
 		}),

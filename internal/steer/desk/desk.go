@@ -82,6 +82,9 @@ type Desk struct {
 
 	// publicKeys judges the keys of certificates that are taken in.
 	publicKeys *keys.PublicJudge
+	// seen is the last look at each listener over the wire; guarded by seeing.
+	seeing sync.Mutex
+	seen   map[string]Seen
 
 	// kept is what looks at the state share while it does not change.
 	kept keptState

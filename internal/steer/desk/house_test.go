@@ -155,6 +155,7 @@ type fakeRuntime struct {
 	cannot  error // what CanOpen says
 	backend string
 	trial   bool
+	at      map[string]netip.AddrPort // where listeners really are; the others at their ports + 10000
 }
 
 func newRuntime() *fakeRuntime { return &fakeRuntime{backend: "mailbox.example.com:993"} }
@@ -172,7 +173,10 @@ func (r *fakeRuntime) Follow(_ context.Context, want []Wanted) {
 
 func (r *fakeRuntime) CanOpen(string, netip.AddrPort) error { return r.cannot }
 
-func (r *fakeRuntime) Address(_ string, stored netip.AddrPort) netip.AddrPort {
+func (r *fakeRuntime) Address(name string, stored netip.AddrPort) netip.AddrPort {
+	if at, ok := r.at[name]; ok {
+		return at
+	}
 	return netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), stored.Port()+10000)
 }
 

@@ -25,6 +25,9 @@ func conditions() map[health.Code]func(health.Condition) string {
 		health.CodeCertificateRevoked: func(c health.Condition) string {
 			return "clients will refuse it: ask its authority for another, with a new key: " + askAgain(c) + "; or let another take over: postseal cert enable OTHER --services LIST"
 		},
+		health.CodeServedNotBound: func(c health.Condition) string {
+			return "see which program has the port and what lies between: ss -ltnp; what should be served: postseal cert explain --listener " + c.Object + "; look again: postseal check --all"
+		},
 		health.CodeRevocationUnchecked:    say("nothing stops; let this server reach the addresses that the text names, through revocation.proxy or revocation.allow in postseal.toml: postseal help config"),
 		health.CodeAuthCertificateMissing: say("restore the state from a copy that has it"),
 		health.CodeNoBackend:              say("this release knows no mail server but the trial mailbox behind its front ends; close them until then: postseal listener disable NAME"),

@@ -26,6 +26,7 @@ func entries() []entry {
 	table = append(table, fileEntries()...)
 	table = append(table, trustEntries()...)
 	table = append(table, recoveryEntries()...)
+	table = append(table, probeEntries()...)
 	return append(table, systemEntries()...)
 }
 

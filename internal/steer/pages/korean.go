@@ -144,6 +144,7 @@ func korean() *words {
 		health.CodeRenewalFailed:                "{object} 갱신 계열을 갱신하지 못했습니다.",
 		health.CodeRenewalWaiting:               "{object} 갱신 계열은 갱신할 때가 되었고, 다음 세대가 적용을 기다리고 있습니다.",
 		health.CodeCertificateUntrusted:         "{object} 갱신 계열의 TLS 인증서를 클라이언트가 신뢰하지 않습니다.",
+		health.CodeServedNotBound:               "{object} 리스너가 실제로 제공하는 TLS 인증서가 연결된 것과 다르거나, 리스너가 응답하지 않습니다.",
 		health.CodeNameNotCovered:               "{object} 리스너가 제공하는 TLS 인증서에 클라이언트가 쓰는 이름이 없습니다.",
 		health.CodeClientsObject:                "{object} 갱신 계열의 TLS 인증서를 일부 클라이언트가 받아들이지 않습니다.",
 	}, hints: map[health.Code]string{
@@ -170,6 +171,7 @@ func korean() *words {
 		health.CodeRenewalWaiting:               "적용하십시오: {1}",
 		health.CodeCertificateUntrusted:         "까닭을 보십시오: {1}. 자체 서명한 것을 바꾸려면 {2}, 인증 기관을 신뢰하려면 {3}, 다른 TLS 인증서가 넘겨받게 하려면 {4} 명령입니다.",
 		health.CodeClientsObject:                "활성화된 그대로 제공됩니다. 자세한 내용: {1}. 다른 TLS 인증서가 넘겨받게 하려면: {2}",
+		health.CodeServedNotBound:               "어느 프로그램이 그 포트를 쓰는지, 그 사이에 무엇이 있는지 확인하십시오: {1}. 제공해야 할 것: {2}. 다시 점검: {3}",
 		health.CodeNameNotCovered:               "서버를 이름으로 찾는 클라이언트는 경고를 표시합니다. 이름이 맞는 TLS 인증서를 만드십시오: {1}",
 	}, phrases: map[string]string{
 		"own pages":                            "자체 페이지",
