@@ -49,5 +49,5 @@ func (a *app) adminCommand() *cobra.Command {
 			return nil
 		},
 	}
-	return noun("admin", "Access to the management pages", link)
+	return noun("admin", "Access to the management pages and the API", link, a.fingerprintCommand(), a.tokenCommand())
 }

@@ -67,7 +67,10 @@ func (a *app) printUndo(undo string) {
 
 // whereFlags are the global flags without which another command would not find the same organisation.
 func (a *app) whereFlags() string {
-	var flags string
+	flags := a.far.again()
+	if flags != "" {
+		return flags
+	}
 	if a.dataGiven {
 		flags += " --data " + shellQuote(a.data)
 	}

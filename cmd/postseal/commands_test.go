@@ -135,7 +135,7 @@ func TestEveryFlagIsExplained(t *testing.T) {
 func TestGlobalFlagsAreThoseOfTheContract(t *testing.T) {
 	var got []string
 	(&app{}).root().PersistentFlags().VisitAll(func(f *pflag.Flag) { got = append(got, "--"+f.Name) })
-	want := []string{"--config", "--data", "--dry-run", "--json", "--sealing-key", "--server", "--verbose", "--yes"}
+	want := []string{"--config", "--data", "--dry-run", "--fingerprint", "--json", "--remote", "--sealing-key", "--server", "--token-file", "--verbose", "--yes"}
 	if !slices.Equal(got, want) {
 		t.Errorf("global flags: got %v, want %v", got, want)
 	}
@@ -146,7 +146,7 @@ func TestGlobalFlagsAreThoseOfTheContract(t *testing.T) {
 
 // topicNames are the ideas that `postseal help` explains.
 func topicNames() []string {
-	return []string{"services", "names", "status", "ports", "lineages", "config", "plan", "findings"}
+	return []string{"services", "names", "status", "ports", "lineages", "config", "plan", "findings", "remote"}
 }
 
 func TestTopics(t *testing.T) {
@@ -167,7 +167,7 @@ func TestTopics(t *testing.T) {
 	}
 	for _, args := range [][]string{{"help", "nonsense"}, {"help", "cert", "frobnicate"}, {"help", "services", "names"}} {
 		code, out, said := output(t, args...)
-		if code != exitUsage || out != "" || !strings.Contains(said, "services, names, status, ports, lineages, config, plan") {
+		if code != exitUsage || out != "" || !strings.Contains(said, "services, names, status, ports, lineages, config, plan, remote") {
 			t.Errorf("%v: got exit %d, %q and %q, want 2, nothing, and the topics there are", args, code, out, said)
 		}
 	}

@@ -41,6 +41,10 @@ func (a *app) connect(ctx context.Context) (*admin.Client, func(), error) {
 
 func (a *app) reach(ctx context.Context) (*admin.Client, func(), error) {
 	nothing := func() {}
+	if a.far.remote != "" {
+		client, err := a.dialRemote(ctx)
+		return client, nothing, err
+	}
 	deadline := time.Now().Add(startingUp)
 	for {
 		if client, err := admin.Dial(ctx, a.data); err == nil {

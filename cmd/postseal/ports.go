@@ -82,6 +82,17 @@ func (p *ports) Sessions(name string) (int64, bool) {
 	return o.counters.Snapshot().Current, true
 }
 
+// counts reads the counters of the open listeners.
+func (p *ports) counts() map[string]front.Count {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	all := make(map[string]front.Count)
+	for name, o := range p.open {
+		all[name] = o.counters.Snapshot()
+	}
+	return all
+}
+
 // Backend describes what is behind a listener.
 func (p *ports) Backend(name string) string {
 	k, _ := listener.ByName(name)

@@ -36,6 +36,7 @@ type app struct {
 	data, sealing, config, server string
 	json, yes, dryRun, verbose    bool
 	configGiven, dataGiven        bool // named by a flag
+	far                           farFlags
 }
 
 // attention asks for exit status 3, without a word: the output has said it.
@@ -112,6 +113,9 @@ func (a *app) root() *cobra.Command {
 		Args:          noArgs,
 		RunE:          showHelp,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if err := a.checkFar(cmd); err != nil {
+				return err
+			}
 			return a.globals(cmd)
 		},
 	}
@@ -121,6 +125,7 @@ func (a *app) root() *cobra.Command {
 	flags.StringVar(&a.sealing, "sealing-key", "", "sealing key `FILE` (default DIR/sealing-key)")
 	flags.StringVar(&a.config, "config", "", "configuration `FILE` (default DIR/postseal.toml, optional)")
 	flags.StringVar(&a.server, "server", "", "server `NAME` (default this one)")
+	a.far.flags(flags)
 	flags.BoolVar(&a.json, "json", false, "print exactly one JSON document")
 	flags.BoolVar(&a.yes, "yes", false, "do it without asking")
 	flags.BoolVar(&a.dryRun, "dry-run", false, "only say what would change")

@@ -35,7 +35,7 @@ func (p *passwordFlags) read(a *app, prompt string, confirm bool) (keys.Secret, 
 	case p.file != "" && p.env != "":
 		return nil, &usageError{errors.New("--password-file and --password-env exclude each other")}
 	case p.file != "":
-		return readPasswordFile(p.file)
+		return readSecretFile("password-file", p.file)
 	case p.env != "":
 		value, ok := os.LookupEnv(p.env)
 		if !ok {
@@ -72,19 +72,19 @@ func (a *app) askSecret(in *os.File, prompt string) (keys.Secret, error) {
 	return keys.Secret(line), nil
 }
 
-// readPasswordFile reads the first line of a file.
-func readPasswordFile(path string) (keys.Secret, error) {
+// readSecretFile reads the first line of the file that a flag names.
+func readSecretFile(flag, path string) (keys.Secret, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, &usageError{fmt.Errorf("--password-file: %w", err)}
+		return nil, &usageError{fmt.Errorf("--%s: %w", flag, err)}
 	}
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, maxPasswordBytes+1))
 	if err != nil {
-		return nil, &usageError{fmt.Errorf("--password-file: %w", err)}
+		return nil, &usageError{fmt.Errorf("--%s: %w", flag, err)}
 	}
 	if len(text) > maxPasswordBytes {
-		return nil, &usageError{fmt.Errorf("--password-file %s: longer than %d bytes", path, maxPasswordBytes)}
+		return nil, &usageError{fmt.Errorf("--%s %s: longer than %d bytes", flag, path, maxPasswordBytes)}
 	}
 	line, _, _ := strings.Cut(string(text), "\n")
 	return keys.NewSecret(strings.TrimSuffix(line, "\r")), nil

@@ -24,6 +24,8 @@ import (
 	"postseal/internal/serve/trial"
 	"postseal/internal/steer/admin"
 	"postseal/internal/steer/desk"
+	"postseal/internal/steer/door"
+	"postseal/internal/steer/metrics"
 	"postseal/internal/steer/pages"
 )
 
@@ -124,7 +126,7 @@ func (a *app) serve(ctx context.Context, s serving, addresses config.Addresses) 
 	if file.Check.Every != nil {
 		every = time.Duration(*file.Check.Every)
 	}
-	run := &running{app: a, every: every, desk: d, revoked: revoked, ports: p, log: log, began: began}
+	run := &running{app: a, file: file, every: every, desk: d, revoked: revoked, ports: p, log: log, began: began}
 	return run.run(ctx, s)
 }
 
@@ -210,6 +212,7 @@ func limits(l config.Limits) front.Limits {
 type running struct {
 	*app
 	every   time.Duration // between two looks at a listener; zero means never
+	file    config.File
 	desk    *desk.Desk
 	revoked *revocation.Checker
 	ports   *ports
@@ -226,7 +229,9 @@ func (r *running) run(ctx context.Context, s serving) error {
 	}
 	p := r.ports
 	p.ctx, p.host, p.ring = ctx, status.Server, r.desk.Ring()
-	p.pages = pages.Admin(r.desk, r.log)
+	entrance := new(door.Door)
+	p.pages = admin.Remote(admin.Options{Desk: r.desk, Door: entrance, Log: r.log, LoopbackMetrics: r.file.Metrics.Loopback,
+		Metrics: metrics.Handler(metrics.Options{Desk: r.desk, Counters: p.counts, Refused: entrance.Refused, Log: r.log})}, pages.Admin(r.desk, r.log))
 	p.site = pages.Site(status.Server)
 	// The mailbox outlives the listeners before it: their sessions are let to their end first.
 	mailboxes, closeMailbox := context.WithCancel(context.WithoutCancel(ctx))
@@ -260,6 +265,9 @@ func (r *running) run(ctx context.Context, s serving) error {
 		r.revoked.Run(ctx) // it ends only with ctx
 		return nil
 	})
+	if r.file.Audit.Syslog != "" {
+		group.Go(func() error { return r.desk.RunForwarding(ctx, desk.Forwarding{Sink: r.file.Audit.Syslog, PID: pid()}) })
+	}
 	group.Go(func() error {
 		r.desk.RunRenewals(ctx, r.log)
 		return nil

@@ -20,6 +20,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"postseal/internal/ground/fetch"
+	"postseal/internal/ground/syslog"
 )
 
 // maxFileBytes bounds the configuration file.
@@ -33,6 +34,8 @@ type File struct {
 	Limits     Limits            `toml:"limits"`
 	Revocation Revocation        `toml:"revocation"`
 	Check      Check             `toml:"check"`
+	Metrics    Metrics           `toml:"metrics"`
+	Audit      Audit             `toml:"audit"`
 }
 
 // Check says how the server looks at its own listeners.
@@ -48,6 +51,24 @@ func (c Check) check() error {
 		return fmt.Errorf("check.every is less than %v", minCheckEvery)
 	}
 	return nil
+}
+
+// Metrics says who may read /metrics of management beside the bearer of a token.
+type Metrics struct {
+	Loopback bool `toml:"loopback"` // whoever asks from this machine, unless a proxy passed it on
+}
+
+// Audit says where audit rows are sent.
+type Audit struct {
+	Syslog string `toml:"syslog"` // see package syslog; empty means nowhere
+}
+
+func (a Audit) check() error {
+	if a.Syslog == "" {
+		return nil
+	}
+	_, err := syslog.New(syslog.Options{Sink: a.Syslog})
+	return err
 }
 
 // Revocation says how the addresses in certificates are asked whether they were revoked. The zero value asks those in
@@ -141,6 +162,8 @@ func Keys() []Key {
 		{"revocation.allow", "none", `addresses that are asked although they are not public, e.g. ["10.1.2.0/24"]`},
 		{"revocation.ports", "none", "ports that are asked beside 80 and 443, e.g. [8080]"},
 		{"check.every", "1m", "how often each listener is looked at over the wire, to see that it serves what is bound to it; 0s means never"},
+		{"metrics.loopback", "false", "whether /metrics of management answers this machine without a token"},
+		{"audit.syslog", "none", `collector that audit rows are sent to: "unix:/dev/log", "udp://192.0.2.1:514" or "tcp://192.0.2.1:601"`},
 	}
 }
 
@@ -182,7 +205,7 @@ func Read(path string, required bool) (File, error) {
 	if err := toml.NewDecoder(f).DisallowUnknownFields().Decode(&file); err != nil {
 		return File{}, fileError(path, err)
 	}
-	if err := errors.Join(file.Limits.check(), file.Revocation.check(), file.Check.check()); err != nil {
+	if err := errors.Join(file.Limits.check(), file.Revocation.check(), file.Check.check(), file.Audit.check()); err != nil {
 		return File{}, &FileError{Path: path, Err: err}
 	}
 	return file, nil

@@ -77,6 +77,10 @@ const (
 	CodeCertificateUntrusted Code = "certificateUntrusted"
 	// CodeServedNotBound: over the wire a listener serves something else than what is bound to it, or does not answer.
 	CodeServedNotBound Code = "servedNotBound"
+	// CodeTokenEnding: a token of the API ends soon, or has ended.
+	CodeTokenEnding Code = "tokenEnding"
+	// CodeAuditNotSent: audit rows wait, because their collector does not take them.
+	CodeAuditNotSent Code = "auditNotSent"
 	// CodeNameNotCovered: a listener's certificate holds no name that its clients use.
 	CodeNameNotCovered Code = "nameNotCovered"
 	// CodeClientsObject: clients of a listener will refuse what was enabled there: not trusted outside, not for servers,
@@ -92,6 +96,7 @@ func Codes() []Code {
 		CodeNoRecoveryKey, CodeTrialMailbox, CodeTrialNotServed, CodeRenewalFailed, CodeRenewalWaiting, CodeCertificateUntrusted, CodeNameNotCovered,
 		CodeCertificateRevoked, CodeRevocationUnchecked, CodeServedNotBound, CodeClientsObject,
 		CodeRecoveryUntested, CodeRecoveryUnsigned, CodeRecoveryIncomplete, CodeNoBackup, CodeBackupOld,
+		CodeTokenEnding, CodeAuditNotSent,
 	}
 }
 

@@ -32,8 +32,9 @@ var (
 
 // Faults of the program: a change that leaves no trace, or one in nobody's trail.
 var (
-	errNoAudit  = errors.New("state: internal error: a change without an audit row")
-	errNoServer = errors.New("state: internal error: an audit row before ActFor")
+	errNoAudit    = errors.New("state: internal error: a change without an audit row")
+	errKeptChange = errors.New("state: internal error: bookkeeping that leaves an audit row")
+	errNoServer   = errors.New("state: internal error: an audit row before ActFor")
 )
 
 // named gives an error of the database or the file system the name that a person can act on. It leaves

@@ -144,13 +144,15 @@ type AuditRow struct {
 // AuditRows returns the last rows of a server's trail, newest first.
 func (tx *Tx) AuditRows(serverID string, limit int) ([]AuditRow, error) {
 	return collect(tx, `SELECT number, at, who, origin, act, object, before, after FROM audit
-		WHERE server_id = $1 ORDER BY number DESC LIMIT $2`, func(scan func(...any) error) (AuditRow, error) {
-		var r AuditRow
-		var at int64
-		err := scan(&r.Number, &at, &r.Who, &r.From, &r.Act, &r.Object, &r.Before, &r.After)
-		r.At = fromMicro(at)
-		return r, err
-	}, serverID, limit)
+		WHERE server_id = $1 ORDER BY number DESC LIMIT $2`, scanAudit, serverID, limit)
+}
+
+func scanAudit(scan func(...any) error) (AuditRow, error) {
+	var r AuditRow
+	var at int64
+	err := scan(&r.Number, &at, &r.Who, &r.From, &r.Act, &r.Object, &r.Before, &r.After)
+	r.At = fromMicro(at)
+	return r, err
 }
 
 func (tx *Tx) exec(query string, args ...any) error {

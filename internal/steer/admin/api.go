@@ -6,6 +6,10 @@
 // line opens the state itself and calls the same handler without a socket ([Local]), so that a command
 // does the same either way.
 //
+// Programs elsewhere speak the same API over HTTPS on the management listener, with a token of a scope and an
+// end ([Remote], [DialRemote]); the description of it (OpenAPI 3.1) is at /api/v1/openapi.json, and numbers for
+// Prometheus are at /metrics.
+//
 // Package pages calls it the same way, with the name of whoever is signed in, so that a page can do nothing
 // that a command cannot. All of it ends in package desk.
 package admin
@@ -18,6 +22,8 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"reflect"
+	"runtime"
 	"slices"
 
 	"postseal/internal/ground/state"
@@ -51,23 +57,45 @@ func ProblemOf(err error) *Problem {
 	return &Problem{Text: err.Error(), Hint: h.Text, Name: h.Name, Usage: h.Usage}
 }
 
-// act runs one act: it reads the request and returns what to answer.
-type act func(ctx context.Context, who state.Actor, request []byte) (any, error)
+// act is one act of the API: what it does, who may ask for it, and what goes in and comes out.
+type act struct {
+	scope           desk.Scope // that a token needs; empty is nobody's with a token, and a test fails
+	request, answer reflect.Type
+	method          string // of the desk, for the description of the API; a name without a type's for others
+	run             func(ctx context.Context, who state.Actor, request []byte) (any, error)
+}
 
-// acting makes an act of a method of the desk.
+// acting makes an act of a method of the desk. It has no scope yet: see operating and administering.
 func acting[Request, Answer any](f func(context.Context, state.Actor, Request) (Answer, error)) act {
-	return func(ctx context.Context, who state.Actor, body []byte) (any, error) {
-		var request Request
-		if err := decode(body, &request); err != nil {
-			return nil, err
-		}
-		return f(ctx, who, request)
-	}
+	return act{request: reflect.TypeFor[Request](), answer: reflect.TypeFor[Answer](), method: runtime.FuncForPC(reflect.ValueOf(f).Pointer()).Name(),
+		run: func(ctx context.Context, who state.Actor, body []byte) (any, error) {
+			var request Request
+			if err := decode(body, &request); err != nil {
+				return nil, err
+			}
+			return f(ctx, who, request)
+		}}
+}
+
+// operating makes an act that changes which certificates serve, and hands no key or access to anybody.
+func operating[Request, Answer any](f func(context.Context, state.Actor, Request) (Answer, error)) act {
+	a := acting(f)
+	a.scope = desk.ScopeOperate
+	return a
+}
+
+// administering makes an act that lets keys out, changes whom we trust, or who may act and where.
+func administering[Request, Answer any](f func(context.Context, state.Actor, Request) (Answer, error)) act {
+	a := acting(f)
+	a.scope = desk.ScopeAdmin
+	return a
 }
 
 // looking makes an act of a method that changes nothing.
 func looking[Request, Answer any](f func(context.Context, Request) (Answer, error)) act {
-	return acting(func(ctx context.Context, _ state.Actor, r Request) (Answer, error) { return f(ctx, r) })
+	a := acting(func(ctx context.Context, _ state.Actor, r Request) (Answer, error) { return f(ctx, r) })
+	a.scope, a.method = desk.ScopeRead, runtime.FuncForPC(reflect.ValueOf(f).Pointer()).Name()
+	return a
 }
 
 // Named asks for one thing by its name or ID.
@@ -84,68 +112,103 @@ func acts(d *desk.Desk) map[string]act {
 		"cert/list":          looking(d.Certificates),
 		"cert/page":          looking(d.Page),
 		"cert/show":          looking(func(ctx context.Context, r Named) (*desk.CertificateDetail, error) { return d.Certificate(ctx, r.ID) }),
-		"cert/new":           acting(d.New),
-		"cert/enable":        acting(d.Enable),
-		"cert/disable":       acting(d.Disable),
-		"cert/remove":        acting(d.Remove),
-		"cert/set-internal":  acting(d.SetInternal),
-		"cert/request":       acting(d.Ask),
-		"cert/import":        acting(d.Import),
-		"cert/export":        acting(d.Export),
-		"cert/renew":         acting(d.Renew),
-		"cert/renew-request": acting(d.RenewByRequest),
-		"cert/activate":      acting(d.Activate),
-		"cert/rollback":      acting(d.Rollback),
+		"cert/new":           operating(d.New),
+		"cert/enable":        operating(d.Enable),
+		"cert/disable":       operating(d.Disable),
+		"cert/remove":        operating(d.Remove),
+		"cert/set-internal":  operating(d.SetInternal),
+		"cert/request":       operating(d.Ask),
+		"cert/import":        operating(d.Import),
+		"cert/export":        administering(d.Export),
+		"cert/renew":         operating(d.Renew),
+		"cert/activate":      operating(d.Activate),
+		"cert/rollback":      operating(d.Rollback),
 		"cert/explain":       looking(d.Explain),
 		"lineage/list":       looking(func(ctx context.Context, _ Nothing) ([]desk.LineageView, error) { return d.Lineages(ctx) }),
 		"lineage/show":       looking(func(ctx context.Context, r Named) (*desk.LineageView, error) { return d.Lineage(ctx, r.ID) }),
-		"lineage/set":        acting(d.SetLineage),
+		"lineage/set":        operating(d.SetLineage),
 		"listener/list":      looking(func(ctx context.Context, _ Nothing) ([]desk.ListenerView, error) { return d.Listeners(ctx) }),
-		"listener/set":       acting(d.SetListener),
+		"listener/set":       administering(d.SetListener),
 		"service/list":       looking(func(ctx context.Context, _ Nothing) ([]desk.ServiceView, error) { return d.Services(ctx) }),
 		"status/show":        looking(func(ctx context.Context, _ Nothing) (*desk.Status, error) { return d.Status(ctx) }),
 		"plan/show":          looking(d.Plan),
 		"plan/calendar":      looking(d.Calendar),
 		"plan/authorities":   looking(d.Authorities),
-		"plan/apply":         acting(d.ApplyPlan),
+		"plan/apply":         operating(d.ApplyPlan),
 		"trust/list":         looking(func(ctx context.Context, _ Nothing) (*desk.TrustView, error) { return d.Trust(ctx) }),
 		"trust/beliefs":      looking(func(ctx context.Context, _ Nothing) (*desk.Beliefs, error) { return d.Beliefs(ctx) }),
 		"trust/export":       looking(d.TrustFile),
-		"trust/add":          acting(d.AddAnchors),
-		"trust/remove":       acting(d.ForgetTrust),
-		"trust/distrust":     acting(d.AddDistrust),
+		"trust/add":          administering(d.AddAnchors),
+		"trust/remove":       administering(d.ForgetTrust),
+		"trust/distrust":     administering(d.AddDistrust),
+		"admin/token-new":    administering(d.NewToken),
+		"admin/token-list":   looking(func(ctx context.Context, _ Nothing) ([]desk.TokenView, error) { return d.Tokens(ctx) }),
+		"admin/fingerprint":  looking(func(ctx context.Context, _ Nothing) (*desk.FingerprintView, error) { return d.Fingerprints(ctx) }),
+		"admin/token-revoke": administering(d.RevokeToken),
+		"cert/renew-request": operating(d.RenewByRequest),
 		"recovery/show":      looking(func(ctx context.Context, _ Nothing) (*desk.RecoveryView, error) { return d.Recovery(ctx) }),
-		"recovery/init":      acting(d.SetRecovery),
-		"recovery/secrets":   looking(func(ctx context.Context, _ Nothing) (*desk.RecoverySecrets, error) { return d.RecoverySecrets(ctx) }),
-		"recovery/tested":    acting(d.Tested),
-		"backup/create":      streaming(d.Backup),
-		"backup/kept":        acting(d.Kept),
-		"check/run":          looking(d.Check),
-		"check/seen":         looking(func(ctx context.Context, _ Nothing) ([]desk.Seen, error) { return d.LastSeen(ctx) }),
-		"check/own":          looking(func(ctx context.Context, _ Nothing) (*desk.Own, error) { return d.Own(ctx) }),
-		"check/believed":     looking(func(ctx context.Context, _ Nothing) (*desk.Believed, error) { return d.Believed(ctx) }),
-		"admin/link": acting(func(ctx context.Context, who state.Actor, _ Nothing) (*desk.Link, error) {
+		"recovery/init":      administering(d.SetRecovery),
+		"recovery/secrets": administering(func(ctx context.Context, _ state.Actor, _ Nothing) (*desk.RecoverySecrets, error) {
+			return d.RecoverySecrets(ctx) // wrapped keys leave
+		}),
+		"recovery/tested": administering(d.Tested),
+		"backup/create":   streaming(d.Backup),
+		"backup/kept":     administering(d.Kept),
+		"check/run": operating(func(ctx context.Context, _ state.Actor, r desk.CheckRequest) (*desk.CheckAnswer, error) {
+			return d.Check(ctx, r) // changes nothing here, but speaks to others in our name
+		}),
+		"check/seen":     looking(func(ctx context.Context, _ Nothing) ([]desk.Seen, error) { return d.LastSeen(ctx) }),
+		"check/own":      looking(func(ctx context.Context, _ Nothing) (*desk.Own, error) { return d.Own(ctx) }),
+		"check/believed": looking(func(ctx context.Context, _ Nothing) (*desk.Believed, error) { return d.Believed(ctx) }),
+		"admin/link": administering(func(ctx context.Context, who state.Actor, _ Nothing) (*desk.Link, error) {
 			return d.NewLink(ctx, who)
 		}),
 	}
 }
 
+// asker says who asks, and with which context to go on. Its error is answered by refuse.
+type asker struct {
+	who    func(*http.Request) (state.Actor, context.Context, error)
+	refuse func(w http.ResponseWriter, r *http.Request, err error)
+}
+
 // API returns the handler of the management API. actor says who asks; it runs before anything else, and
 // its error refuses the request.
 func API(d *desk.Desk, log *slog.Logger, actor func(*http.Request) (state.Actor, error)) http.Handler {
-	table := acts(d)
-	mux := http.NewServeMux()
-	mux.HandleFunc("POST /api/v1/{noun}/{verb}", func(w http.ResponseWriter, r *http.Request) {
-		who, err := actor(r)
-		if err != nil {
+	return serveActs(d, log, asker{
+		who: func(r *http.Request) (state.Actor, context.Context, error) {
+			who, err := actor(r)
+			return who, r.Context(), err
+		},
+		refuse: func(w http.ResponseWriter, r *http.Request, err error) {
 			log.WarnContext(r.Context(), "management request refused", "err", err)
 			answer(w, http.StatusForbidden, &Problem{Text: "not allowed"})
+		},
+	})
+}
+
+func serveActs(d *desk.Desk, log *slog.Logger, asks asker) http.Handler {
+	table := acts(d)
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+describedAt, describe)
+	mux.HandleFunc("POST /api/v1/{noun}/{verb}", func(w http.ResponseWriter, r *http.Request) {
+		who, ctx, err := asks.who(r)
+		if err != nil {
+			asks.refuse(w, r, err)
 			return
 		}
 		name := r.PathValue("noun") + "/" + r.PathValue("verb")
-		run, ok := table[name]
+		act, ok := table[name]
 		if !ok {
 			answer(w, http.StatusNotFound, &Problem{Text: "there is no such act in this release", Usage: true})
+			return
+		}
+		if bearer, ok := desk.BearerOf(ctx); ok && !bearer.Scope.Allows(act.scope) {
+			// RFC 6750 section 3.1: insufficient_scope is 403, and may name the scope that it takes.
+			err := &ScopeError{Act: name, Has: bearer.Scope, Needs: act.scope}
+			log.WarnContext(ctx, "management request refused", "who", who.Who, "err", err)
+			w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Bearer realm="postseal", error="insufficient_scope", scope="%s"`, act.scope))
+			answer(w, http.StatusForbidden, ProblemOf(err))
 			return
 		}
 		limit := int64(maxRequestBytes)
@@ -157,16 +220,16 @@ func API(d *desk.Desk, log *slog.Logger, actor func(*http.Request) (state.Actor,
 			answer(w, http.StatusRequestEntityTooLarge, &Problem{Text: fmt.Sprintf("a request is at most %d bytes", limit), Usage: true})
 			return
 		}
-		result, err := run(r.Context(), who, body)
+		result, err := act.run(ctx, who, body)
 		if err != nil {
 			p := ProblemOf(err)
-			log.InfoContext(r.Context(), "management request failed", "act", r.URL.Path, "who", who.Who, "err", err)
+			log.InfoContext(ctx, "management request failed", "act", r.URL.Path, "who", who.Who, "err", err)
 			answer(w, statusOf(err, p), p)
 			return
 		}
 		if s, ok := result.(stream); ok {
 			s.answer(w, func(err error) {
-				log.InfoContext(r.Context(), "management request failed", "act", r.URL.Path, "who", who.Who, "err", err)
+				log.InfoContext(ctx, "management request failed", "act", r.URL.Path, "who", who.Who, "err", err)
 			})
 			return
 		}

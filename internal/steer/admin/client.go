@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"time"
 
+	"postseal/internal/ground/keys"
 	"postseal/internal/ground/state"
 	"postseal/internal/steer/desk"
 )
@@ -20,7 +21,11 @@ import (
 const maxAnswerBytes = 256 << 20
 
 // Client speaks the management API.
-type Client struct{ http *http.Client }
+type Client struct {
+	http  *http.Client
+	base  string      // of a server elsewhere: "https://mail1.example.com:8172"; empty for here
+	token keys.Secret // shown to a server elsewhere
+}
 
 // Dial returns a client of the server that listens on the Unix socket in dir, or an error when none does.
 func Dial(ctx context.Context, dir string) (*Client, error) {
@@ -31,7 +36,7 @@ func Dial(ctx context.Context, dir string) (*Client, error) {
 	if err := conn.Close(); err != nil {
 		return nil, err
 	}
-	return &Client{&http.Client{Transport: &http.Transport{
+	return &Client{http: &http.Client{Transport: &http.Transport{
 		DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return dialSocket(ctx, dir) },
 		DisableKeepAlives: true,
 	}}}, nil
@@ -40,7 +45,7 @@ func Dial(ctx context.Context, dir string) (*Client, error) {
 // Local returns a client of d itself, for when no server runs: the same handler, without a socket.
 func Local(d *desk.Desk, who state.Actor) *Client {
 	handler := API(d, slog.New(slog.DiscardHandler), func(*http.Request) (state.Actor, error) { return who, nil })
-	return &Client{&http.Client{Transport: local{handler}}}
+	return &Client{http: &http.Client{Transport: local{handler}}}
 }
 
 // local is an http.RoundTripper into a handler.
@@ -63,6 +68,21 @@ func (w *recorder) Header() http.Header         { return w.header }
 func (w *recorder) WriteHeader(status int)      { w.status = status }
 func (w *recorder) Write(p []byte) (int, error) { return w.body.Write(p) }
 
+// address is where acts are asked for.
+func (c *Client) address() string {
+	if c.base == "" {
+		return "http://postseal/api/v1/"
+	}
+	return c.base + "/api/v1/"
+}
+
+// authorize shows the token to a server elsewhere.
+func (c *Client) authorize(r *http.Request) {
+	if len(c.token) > 0 {
+		r.Header.Set("Authorization", "Bearer "+string(c.token))
+	}
+}
+
 // Call runs the act "noun/verb" with a request and reads the answer into answer. A refusal is a
 // [*Problem].
 func (c *Client) Call(ctx context.Context, act string, request, answer any) error {
@@ -70,11 +90,12 @@ func (c *Client) Call(ctx context.Context, act string, request, answer any) erro
 	if err != nil {
 		return fmt.Errorf("asking the server: %w", err)
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://postseal/api/v1/"+act, bytes.NewReader(body))
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.address()+act, bytes.NewReader(body))
 	if err != nil {
 		return fmt.Errorf("asking the server: %w", err)
 	}
 	r.Header.Set("Content-Type", "application/json")
+	c.authorize(r)
 	response, err := c.http.Do(r)
 	if err != nil {
 		return fmt.Errorf("asking the server: %w", err)

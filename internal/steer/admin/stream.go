@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"reflect"
+	"runtime"
 
 	"postseal/internal/ground/backup"
 	"postseal/internal/ground/state"
@@ -23,7 +25,8 @@ type stream func(w io.Writer, began func(head any)) error
 
 // streaming makes an act of a method that writes a backup.
 func streaming(f func(context.Context, state.Actor, desk.BackupRequest, io.Writer, func(backup.Header)) error) act {
-	return func(ctx context.Context, who state.Actor, body []byte) (any, error) {
+	a := act{scope: desk.ScopeAdmin, request: reflect.TypeFor[desk.BackupRequest](), answer: reflect.TypeFor[stream](), method: runtime.FuncForPC(reflect.ValueOf(f).Pointer()).Name()}
+	a.run = func(ctx context.Context, who state.Actor, body []byte) (any, error) {
 		var request desk.BackupRequest
 		if err := decode(body, &request); err != nil {
 			return nil, err
@@ -32,6 +35,7 @@ func streaming(f func(context.Context, state.Actor, desk.BackupRequest, io.Write
 			return f(ctx, who, request, w, func(h backup.Header) { began(h) })
 		}), nil
 	}
+	return a
 }
 
 // answer sends the stream. What is refused before the first byte is a [Problem] as ever; after it there is
@@ -68,11 +72,12 @@ func (c *Client) Stream(ctx context.Context, act string, request any, w io.Write
 	if err != nil {
 		return fmt.Errorf("asking the server: %w", err)
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://postseal/api/v1/"+act, bytes.NewReader(body))
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.address()+act, bytes.NewReader(body))
 	if err != nil {
 		return fmt.Errorf("asking the server: %w", err)
 	}
 	r.Header.Set("Content-Type", "application/json")
+	c.authorize(r)
 	if l, ok := c.http.Transport.(local); ok {
 		return l.stream(r, w, head)
 	}

@@ -179,11 +179,11 @@ func (v *view) holds(c plan.Certificate, own bool) (string, bool) {
 // planned makes one certificate or request of a plan, in a lineage of its own.
 func (s *sealer) planned(v *view, c plan.Certificate, dry bool) (state.Lineage, PlannedView, error) {
 	view := PlannedView{Zone: c.Zone, Issuer: c.Issuer, Names: c.Entries}
-	friendly := clipTo(c.Entries[0], 63)
+	friendly := nameOf(c.Entries[0])
 	stem := c.Entries[0]
 	if c.Zone != plan.ZoneInside {
 		stem = string(c.Zone) + "." + stem
-		friendly = clipTo(fmt.Sprintf("%s (%s)", c.Entries[0], c.Zone), 63)
+		friendly = nameOf(fmt.Sprintf("%s (%s)", c.Entries[0], c.Zone))
 	}
 	ask := AskRequest{Name: friendly, Domains: c.Entries}
 	checked, err := ask.plan(v.server.ID)
@@ -224,7 +224,5 @@ func (v *view) take(name string) {
 	v.lineages = append(v.lineages, state.Lineage{Name: name})
 }
 
-// clipTo shortens a text to so many octets. Names are ASCII.
-func clipTo(text string, most int) string {
-	return text[:min(len(text), most)]
-}
+// nameOf makes a friendly name of names, which are ASCII: at most as long as one may be.
+func nameOf(text string) string { return text[:min(len(text), 63)] }

@@ -50,11 +50,16 @@ func (d *Desk) Status(ctx context.Context) (*Status, error) {
 	if err := s.listCertificates(v); err != nil {
 		return nil, err
 	}
+	tokens, err := d.Tokens(ctx)
+	if err != nil {
+		return nil, err
+	}
 	safety, err := d.safety(ctx, v, s)
 	if err != nil {
 		return nil, err
 	}
 	conditions := append(append(d.health.List(), d.conditions(v, s)...), safety...)
+	conditions = append(conditions, tokenEndings(tokens)...)
 	health.Sort(conditions)
 	for _, c := range conditions {
 		if c.Severity == health.Attention {

@@ -99,6 +99,8 @@ func TestConditionsComeAndGo(t *testing.T) {
 		health.CodeCertificateExpired:   true, // TestEndings
 		health.CodeCertificateEnding:    true, // TestEndings
 		health.CodeSnapshotRefused:      true, // TestAStateThatCannotBeServed
+		health.CodeTokenEnding:          true, // TestATokenEnds
+		health.CodeAuditNotSent:         true, // TestAuditIsNotSent
 		health.CodeListenerClosed:       true, // the runtime raises it
 		health.CodeRenewalFailed:        true, // the renewal engine raises it
 		health.CodeRenewalWaiting:       true, // TestARenewalThatWaits

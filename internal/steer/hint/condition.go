@@ -50,6 +50,8 @@ func conditions() map[health.Code]func(health.Condition) string {
 		health.CodeClientsObject: func(c health.Condition) string {
 			return "it is served as it was enabled; see everything: postseal cert show " + c.Object + ", or let another take over: postseal cert enable OTHER --services LIST"
 		},
+		health.CodeTokenEnding:    say("give the program that uses it a new one: postseal admin token new --name NAME, and then: postseal admin token revoke NAME"),
+		health.CodeAuditNotSent:   say("nothing is lost, and it is tried again; see that the collector answers, or mend audit.syslog in postseal.toml: postseal help config"),
 		health.CodeNameNotCovered: say("clients that ask for the server by its name will warn; make one that fits: postseal cert new --name NAME --domain DOMAIN --services LIST"),
 	}
 }

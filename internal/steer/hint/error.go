@@ -27,6 +27,7 @@ func entries() []entry {
 	table = append(table, trustEntries()...)
 	table = append(table, recoveryEntries()...)
 	table = append(table, probeEntries()...)
+	table = append(table, tokenEntries()...)
 	return append(table, systemEntries()...)
 }
 

@@ -1,0 +1,58 @@
+package main
+
+// actsOf names the acts of the API that each command asks for. A test holds it to the commands, to the API, and to
+// the source: everything that commands do is in the API.
+func actsOf() map[string][]string {
+	return map[string][]string{
+		"status":             {"status/show"},
+		"cert list":          {"cert/list"},
+		"cert show":          {"cert/show"},
+		"cert new":           {"cert/new"},
+		"cert request":       {"cert/request"},
+		"cert import":        {"cert/import"},
+		"cert export":        {"cert/export"},
+		"cert enable":        {"cert/enable"},
+		"cert disable":       {"cert/disable"},
+		"cert set-internal":  {"cert/set-internal"},
+		"cert renew":         {"cert/renew", "cert/renew-request"},
+		"cert activate":      {"cert/activate"},
+		"cert rollback":      {"cert/rollback"},
+		"cert remove":        {"cert/remove"},
+		"cert explain":       {"cert/explain"},
+		"lineage list":       {"lineage/list"},
+		"lineage show":       {"lineage/show"},
+		"lineage set":        {"lineage/set"},
+		"listener list":      {"listener/list"},
+		"listener enable":    {"listener/set"},
+		"listener disable":   {"listener/set"},
+		"service list":       {"service/list"},
+		"trust list":         {"trust/list"},
+		"trust add":          {"trust/add"},
+		"trust remove":       {"trust/remove"},
+		"trust distrust":     {"trust/distrust"},
+		"admin link":         {"listener/list", "admin/link"},
+		"admin token new":    {"admin/token-new"},
+		"admin fingerprint":  {"admin/fingerprint"},
+		"admin token list":   {"admin/token-list"},
+		"backup create":      {"recovery/show", "backup/create", "backup/kept"},
+		"recovery init":      {"recovery/init", "recovery/show"},
+		"recovery show":      {"recovery/show"},
+		"recovery test":      {"recovery/secrets", "recovery/show", "recovery/tested"},
+		"admin token revoke": {"admin/token-revoke"},
+	}
+}
+
+// apart are the commands that talk to no server, with the reason; they refuse --remote.
+func apart() map[string]string {
+	return map[string]string{
+		"serve":                 "it is the server",
+		"setup":                 "it makes the organisation that a server needs",
+		"trust verify":          "it judges files with what is on this machine",
+		"backup verify":         "it looks at a file",
+		"backup restore":        "it fills an empty data directory of this machine",
+		"recovery use":          "it makes a sealing key file, which must not travel",
+		"recovery abandon-keys": "it works on the state of a server that cannot start",
+		"version":               "it tells of this program",
+		"completion":            "it writes for the shell of this machine",
+	}
+}
