@@ -17,7 +17,7 @@ func tokenEntries() []entry {
 		wrong(as("desk.UnknownScopeError", always[*desk.UnknownScopeError]("the scopes are read, operate and admin; each includes those before it"))),
 		is("desk.ErrTokenOutlives", desk.ErrTokenOutlives, "give a shorter life with --expires, or make it on the server itself"),
 		is("desk.ErrTokenInvalid", desk.ErrTokenInvalid, "make a new one on the server: postseal admin token new --name NAME"),
-		is("desk.ErrTokenExpired", desk.ErrTokenExpired, "revoke it and make a new one on the server: postseal admin token revoke NAME, postseal admin token new --name NAME"),
+		is("desk.ErrTokenExpired", desk.ErrTokenExpired, "revoke it and make a new one on the server: postseal admin token revoke NAME; postseal admin token new --name NAME"),
 		is("desk.ErrNoSuccession", desk.ErrNoSuccession, "compare the fingerprint with the server's by hand, and give it with --fingerprint SHA256"),
 		as("desk.TokenExistsError", always[*desk.TokenExistsError]("choose another name, or revoke that one: postseal admin token revoke NAME")),
 		as("desk.UnknownTokenError", always[*desk.UnknownTokenError]("see which tokens there are: postseal admin token list")),
