@@ -5,7 +5,7 @@ package main
 func actsOf() map[string][]string {
 	return map[string][]string{
 		"status":             {"status/show"},
-		"cert list":          {"cert/list"},
+		"cert list":          {"cert/list", "cert/page"},
 		"cert show":          {"cert/show"},
 		"cert new":           {"cert/new"},
 		"cert request":       {"cert/request"},
@@ -30,6 +30,12 @@ func actsOf() map[string][]string {
 		"trust add":          {"trust/add"},
 		"trust remove":       {"trust/remove"},
 		"trust distrust":     {"trust/distrust"},
+		"trust export":       {"trust/export"},
+		"trust verify":       {"trust/beliefs"},
+		"plan":               {"plan/show"},
+		"plan apply":         {"plan/apply"},
+		"plan calendar":      {"plan/calendar"},
+		"plan authorities":   {"plan/authorities"},
 		"admin link":         {"listener/list", "admin/link"},
 		"admin token new":    {"admin/token-new"},
 		"admin fingerprint":  {"admin/fingerprint"},
@@ -47,7 +53,6 @@ func apart() map[string]string {
 	return map[string]string{
 		"serve":                 "it is the server",
 		"setup":                 "it makes the organisation that a server needs",
-		"trust verify":          "it judges files with what is on this machine",
 		"backup verify":         "it looks at a file",
 		"backup restore":        "it fills an empty data directory of this machine",
 		"recovery use":          "it makes a sealing key file, which must not travel",

@@ -21,7 +21,7 @@ func tree() *cobra.Command {
 // runnable returns the commands that do something, c included; a noun without a verb does nothing.
 func runnable(c *cobra.Command) []*cobra.Command {
 	var all []*cobra.Command
-	if c.HasParent() && !c.HasSubCommands() {
+	if c.HasParent() && (!c.HasSubCommands() || c.LocalNonPersistentFlags().HasFlags()) { // plan does something itself, and has verbs as well
 		all = append(all, c)
 	}
 	for _, sub := range c.Commands() {

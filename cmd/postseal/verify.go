@@ -101,7 +101,7 @@ func (a *app) ourVerifier(ctx context.Context) (*trust.Verifier, error) {
 	var ours desk.Beliefs
 	_, err = os.Stat(filepath.Join(a.data, state.FileName))
 	switch {
-	case err == nil:
+	case err == nil || a.far.remote != "":
 		// What cannot be asked now is not left out in silence: the answer would be another's.
 		if ours, err = call[desk.Beliefs](ctx, a, "trust/beliefs", admin.Nothing{}); err != nil {
 			return nil, err
