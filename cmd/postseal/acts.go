@@ -32,6 +32,7 @@ func actsOf() map[string][]string {
 		"trust distrust":     {"trust/distrust"},
 		"trust export":       {"trust/export"},
 		"trust verify":       {"trust/beliefs"},
+		"check":              {"check/own", "check/believed"},
 		"plan":               {"plan/show"},
 		"plan apply":         {"plan/apply"},
 		"plan calendar":      {"plan/calendar"},
@@ -59,5 +60,13 @@ func apart() map[string]string {
 		"recovery abandon-keys": "it works on the state of a server that cannot start",
 		"version":               "it tells of this program",
 		"completion":            "it writes for the shell of this machine",
+	}
+}
+
+// uncalled are the acts that no command asks for, with the reason.
+func uncalled() map[string]string {
+	return map[string]string{
+		"check/run":  "the command looks from where it stands; this one looks from the server, for the pages and for other programs",
+		"check/seen": "what the server saw of its own listeners is in status; this one has all of it",
 	}
 }
