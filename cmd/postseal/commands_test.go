@@ -167,7 +167,7 @@ func TestTopics(t *testing.T) {
 	}
 	for _, args := range [][]string{{"help", "nonsense"}, {"help", "cert", "frobnicate"}, {"help", "services", "names"}} {
 		code, out, said := output(t, args...)
-		if code != exitUsage || out != "" || !strings.Contains(said, "services, names, status, ports, lineages, config, plan, remote") {
+		if code != exitUsage || out != "" || !strings.Contains(said, "services, names, status, ports, lineages, config, plan, findings, remote") {
 			t.Errorf("%v: got exit %d, %q and %q, want 2, nothing, and the topics there are", args, code, out, said)
 		}
 	}
