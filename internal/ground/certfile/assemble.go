@@ -39,6 +39,8 @@ type Assembly struct {
 	LooseKeys []Key
 	// Extra are certificates that are in no bundle, such as the intermediate of another authority.
 	Extra []Certificate
+	// Unchecked are certificates of the files whose signature could not be checked.
+	Unchecked []Unchecked
 }
 
 // Assemble puts together what several files hold. A certificate begins a bundle if its key is there; and if it is not
@@ -46,12 +48,19 @@ type Assembly struct {
 // certificates came, and completed from known. A key that belongs to no certificate, while a certificate lies beside it
 // without a key, is a [*MismatchError]: the two were meant for each other.
 //
+// The signature of every certificate of the files is verified with its issuer if that one is in the files, known, or among
+// roots, which serve for nothing else; a wrong one is a [*SignatureError].
+//
 // A bundle without a key is what an authority answers to a request: its caller looks among his own keys for one that
 // [keys.Private.Matches]. Whether a chain is to be trusted, or has expired, is not looked at.
-func Assemble(inputs []*Contents, known []*x509.Certificate) (*Assembly, error) {
+func Assemble(inputs []*Contents, known []*x509.Certificate, roots ...*x509.Certificate) (*Assembly, error) {
 	certs, privates := merge(inputs)
 	a := &Assembly{}
-	p := newPaths(certs, known)
+	p := newPaths(certs, known, roots)
+	var err error
+	if a.Unchecked, err = p.checkSignatures(certs); err != nil {
+		return nil, err
+	}
 
 	byKey := map[string]int{} // the first key for each public key
 	for i, k := range privates {

@@ -27,7 +27,8 @@
 //
 // Files come from strangers. Every length, nesting, count and iteration is bounded before it is obeyed (see
 // [LimitError]), and every error names the file, and the line or the member in it. Private keys are judged by package
-// keys when they are read, so a weak one never comes out; certificates are parsed but not judged: whether one has
-// expired or is trusted is for package trust to say. Signatures of a P7B are not looked at, because nobody signs one.
+// keys when they are read, so a weak one never comes out; certificates are parsed, and by Assemble held against their
+// issuers so that a damaged one is noticed, but not judged: whether one has expired or is trusted is for package trust to
+// say. Signatures of a P7B are not looked at, because nobody signs one.
 // Nothing here touches the disk, the network or the clock.
 package certfile

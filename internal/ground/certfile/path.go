@@ -2,9 +2,7 @@ package certfile
 
 import (
 	"bytes"
-	"crypto/rsa"
 	"crypto/x509"
-	"errors"
 	"slices"
 )
 
@@ -19,28 +17,38 @@ const (
 
 // paths follows certificates to their issuers.
 type paths struct {
-	bySubject map[string][]*x509.Certificate // those of the files first
-	given     map[string]bool                // by DER
-	verified  map[[2]*x509.Certificate]bool  // child and issuer; whether the signature is the issuer's
-	issuers   map[string]bool                // by DER: those that have issued one of the files
+	bySubject map[string][]*x509.Certificate   // those of the files first
+	byKeyID   map[string][]*x509.Certificate   // by the identifier of their key, with roots
+	roots     map[string][]*x509.Certificate   // by subject: those that only check signatures
+	given     map[string]bool                  // by DER
+	verdicts  map[[2]*x509.Certificate]verdict // child and issuer; whether the signature is the issuer's
+	issuers   map[string]bool                  // by DER: those that have issued one of the files
 	checks    int
 }
 
-func newPaths(certs []Certificate, known []*x509.Certificate) *paths {
+func newPaths(certs []Certificate, known, roots []*x509.Certificate) *paths {
 	p := &paths{
 		bySubject: map[string][]*x509.Certificate{},
 		given:     map[string]bool{},
-		verified:  map[[2]*x509.Certificate]bool{},
+		byKeyID:   map[string][]*x509.Certificate{},
+		roots:     map[string][]*x509.Certificate{},
+		verdicts:  map[[2]*x509.Certificate]verdict{},
 		issuers:   map[string]bool{},
 	}
 	for _, c := range certs {
 		p.given[string(c.Raw)] = true
 		p.bySubject[string(c.RawSubject)] = append(p.bySubject[string(c.RawSubject)], c.Certificate)
+		p.byKeyID[string(c.SubjectKeyId)] = append(p.byKeyID[string(c.SubjectKeyId)], c.Certificate)
 	}
 	for _, c := range known {
 		if !p.given[string(c.Raw)] {
 			p.bySubject[string(c.RawSubject)] = append(p.bySubject[string(c.RawSubject)], c)
+			p.byKeyID[string(c.SubjectKeyId)] = append(p.byKeyID[string(c.SubjectKeyId)], c)
 		}
+	}
+	for _, c := range roots {
+		p.roots[string(c.RawSubject)] = append(p.roots[string(c.RawSubject)], c)
+		p.byKeyID[string(c.SubjectKeyId)] = append(p.byKeyID[string(c.SubjectKeyId)], c)
 	}
 	for _, c := range certs {
 		for _, issuer := range p.bySubject[string(c.RawIssuer)] {
@@ -57,26 +65,7 @@ func (p *paths) issued(c *x509.Certificate) bool { return p.issuers[string(c.Raw
 
 // signed reports whether issuer's key made the signature of child. The names have been compared.
 func (p *paths) signed(child, issuer *x509.Certificate) bool {
-	id := [2]*x509.Certificate{child, issuer}
-	if ok, done := p.verified[id]; done {
-		return ok
-	}
-	// RFC 5280 section 4.2.1.1: identifiers help to choose among issuers of one name.
-	ok := len(child.AuthorityKeyId) == 0 || len(issuer.SubjectKeyId) == 0 || bytes.Equal(child.AuthorityKeyId, issuer.SubjectKeyId)
-	if key, isRSA := issuer.PublicKey.(*rsa.PublicKey); isRSA && key.N.BitLen() > maxRSABits {
-		ok = false
-	}
-	if ok {
-		if p.checks++; p.checks > maxChecks {
-			return false
-		}
-		err := issuer.CheckSignature(child.SignatureAlgorithm, child.RawTBSCertificate, child.Signature)
-		var insecure x509.InsecureAlgorithmError
-		// A root of old times is signed with SHA-1; that it belongs to the chain is all that is asked here.
-		ok = err == nil || errors.As(err, &insecure)
-	}
-	p.verified[id] = ok
-	return ok
+	return sameKeyID(child, issuer) && p.compare(child, issuer) == verified
 }
 
 // complete finds the chain of a bundle: the first that ends at a root, or else the longest.

@@ -62,11 +62,12 @@ func (d *Desk) Import(ctx context.Context, who state.Actor, r ImportRequest) (*C
 		if err != nil {
 			return nil, nil, err
 		}
-		assembly, err := certfile.Assemble(read, known)
+		roots := v.roots()
+		assembly, err := certfile.Assemble(read, known, roots...)
 		if err != nil {
 			return nil, nil, r.together(err)
 		}
-		i := &importing{request: r, view: v, sealer: v.sealer(), change: newChange(v)}
+		i := &importing{request: r, view: v, sealer: v.sealer(), change: newChange(v), roots: roots}
 		if err := i.judge(d.publicKeys, assembly); err != nil {
 			return nil, nil, err
 		}
@@ -138,6 +139,7 @@ type importing struct {
 	view    *view
 	sealer  *sealer
 	change  *Change
+	roots   []*x509.Certificate // that clients know by themselves
 	steps   []func(tx *state.Tx) error
 }
 
@@ -180,9 +182,7 @@ func (i *importing) sort(a *certfile.Assembly) error {
 		if time.Now().After(b.Leaf.NotAfter) {
 			return fmt.Errorf("taking in the certificate of %s: %w on %s", b.LeafFrom, ErrImportEnded, b.Leaf.NotAfter.UTC().Format(time.DateOnly))
 		}
-		if b.MissingIssuer != "" && !i.rootIsKnown(b) {
-			i.change.Warnings = append(i.change.Warnings, fmt.Sprintf("the chain stops: the certificate of %s is missing; import it too, or clients will not trust this one", b.MissingIssuer))
-		}
+		i.warnMissing(b, a.Unchecked)
 		if waiting, ok := i.view.waitingFor(b.Leaf); ok {
 			if err := i.complete(waiting, b); err != nil {
 				return err
@@ -194,6 +194,7 @@ func (i *importing) sort(a *certfile.Assembly) error {
 		}
 		fresh = append(fresh, b)
 	}
+	i.warnUnchecked(a)
 	i.keepIssuers(issuers)
 	if err := i.take(fresh); err != nil {
 		return err
@@ -204,23 +205,71 @@ func (i *importing) sort(a *certfile.Assembly) error {
 	return nil
 }
 
-// rootIsKnown says whether a chain that stops lacks nothing but its root, and the root is trusted here. Authorities
-// leave it out, and rightly: clients believe only their own copy.
-func (i *importing) rootIsKnown(b certfile.Bundle) bool {
-	last := b.Leaf
-	if n := len(b.Chain); n > 0 {
-		last = b.Chain[n-1]
-	}
-	issued := func(root *x509.Certificate) bool {
-		return bytes.Equal(root.RawSubject, last.RawIssuer) && last.CheckSignatureFrom(root) == nil
-	}
-	for _, a := range i.view.judge.anchors {
-		if root, err := x509cert.ParseCertificate(a.Certificate); err == nil && issued(root) {
-			return true
+// roots are the certificates that clients know by themselves: of this organisation and of the system. Without a store of
+// the system there are none of it, which the status of every certificate says.
+func (v *view) roots() []*x509.Certificate {
+	var roots []*x509.Certificate
+	for _, a := range v.judge.anchors {
+		if root, err := x509cert.ParseCertificate(a.Certificate); err == nil {
+			roots = append(roots, root)
 		}
 	}
 	system, err := trust.SystemAnchors()
-	return err == nil && slices.ContainsFunc(system, func(a trust.Anchor) bool { return issued(a.Cert) })
+	if err != nil {
+		return roots
+	}
+	for _, a := range system {
+		roots = append(roots, a.Cert)
+	}
+	return roots
+}
+
+// rootIsKnown says whether a chain that stops lacks nothing but its root, and the root is trusted here. Authorities
+// leave it out, and rightly: clients believe only their own copy.
+func (i *importing) rootIsKnown(b certfile.Bundle) bool {
+	last := lastOf(b)
+	return slices.ContainsFunc(i.roots, func(root *x509.Certificate) bool {
+		return bytes.Equal(root.RawSubject, last.RawIssuer) && last.CheckSignatureFrom(root) == nil
+	})
+}
+
+// lastOf is the certificate with which a chain stops.
+func lastOf(b certfile.Bundle) *x509.Certificate {
+	if n := len(b.Chain); n > 0 {
+		return b.Chain[n-1]
+	}
+	return b.Leaf
+}
+
+// warnMissing says that the chain of a bundle stops.
+func (i *importing) warnMissing(b certfile.Bundle, unchecked []certfile.Unchecked) {
+	if b.MissingIssuer == "" || i.rootIsKnown(b) {
+		return
+	}
+	text := fmt.Sprintf("the chain stops: the certificate of %s is missing; import it too, or clients will not trust this one", b.MissingIssuer)
+	last := lastOf(b)
+	if at := slices.IndexFunc(unchecked, func(u certfile.Unchecked) bool { return u.Equal(last) }); at >= 0 {
+		text += fmt.Sprintf("; without it the signature of %s could not be checked", unchecked[at].From)
+	}
+	i.change.Warnings = append(i.change.Warnings, text)
+}
+
+// warnUnchecked names the certificates of authorities that came along and could not be checked, but for those with which
+// a chain stops.
+func (i *importing) warnUnchecked(a *certfile.Assembly) {
+	const most = 5
+	var more int
+	for _, u := range a.Unchecked {
+		if slices.ContainsFunc(a.Bundles, func(b certfile.Bundle) bool { return u.Equal(b.Leaf) || b.MissingIssuer != "" && u.Equal(lastOf(b)) }) {
+			continue
+		}
+		if more++; more <= most {
+			i.change.Warnings = append(i.change.Warnings, fmt.Sprintf("the signature of the certificate of %s could not be checked: that of its issuer %s is missing", u.From, u.Issuer))
+		}
+	}
+	if more > most {
+		i.change.Warnings = append(i.change.Warnings, fmt.Sprintf("%d more certificates of authorities could not be checked", more-most))
+	}
 }
 
 // keepIssuers remembers the certificates of authorities, to complete chains with.

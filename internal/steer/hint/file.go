@@ -11,6 +11,7 @@ func fileEntries() []entry {
 		as("certfile.PasswordMissingError", always[*certfile.PasswordMissingError]("give its password with --password-file FILE or --password-env VARIABLE")),
 		as("certfile.PasswordError", always[*certfile.PasswordError]("give the right password with --password-file FILE; a damaged file looks the same: try it with openssl pkcs12 -info -in FILE")),
 		as("certfile.MismatchError", always[*certfile.MismatchError]("the two files do not belong together: give the key that was made with the request for this certificate")),
+		as("certfile.SignatureError", always[*certfile.SignatureError]("ask the authority for the certificate again; if its issuer has a new key under an old name, give the issuer's new certificate too: postseal cert import FILE ISSUER")),
 		as("certfile.UnsupportedError", always[*certfile.UnsupportedError]("write it anew with OpenSSL 3, for example: openssl pkcs12 -in OLD -legacy -nodes | openssl pkcs12 -export -out NEW")),
 		as("certfile.FormatError", always[*certfile.FormatError]("ask for the file again as PFX, PEM or P7B; look into this one with: openssl asn1parse -in FILE -inform DER")),
 		as("certfile.LimitError", always[*certfile.LimitError]("no certificate needs that much; take the certificates that you need out of the file first")),
