@@ -162,6 +162,10 @@ func TestConditionsComeAndGo(t *testing.T) {
 		{"learnt while running", runningHouse, func(_ *testing.T, h *house) {
 			h.health.Raise(health.Condition{Code: health.CodeListenerClosed, Severity: health.Attention, Object: "imap", Text: "in use"})
 		}, []string{"!listenerClosed imap", always}, func(_ *testing.T, h *house) { h.health.Clear(health.CodeListenerClosed, "imap") }, []string{always}},
+		// What raises it looks over the wire: served_test.go.
+		{"seen over the wire", runningHouse, func(_ *testing.T, h *house) {
+			h.health.Raise(health.Condition{Code: health.CodeServedNotBound, Severity: health.Attention, Object: "imaps", Text: "another certificate"})
+		}, []string{"!servedNotBound imaps", always}, func(_ *testing.T, h *house) { h.health.Clear(health.CodeServedNotBound, "imaps") }, []string{always}},
 	}
 	for _, c := range cases {
 		for _, w := range c.want {
