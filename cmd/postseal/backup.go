@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"postseal/internal/ground/audit"
 	"postseal/internal/ground/backup"
 	"postseal/internal/ground/durable"
 	"postseal/internal/ground/keys"
@@ -267,7 +268,7 @@ func (a *app) restore(ctx context.Context, name, key string) error {
 		fmt.Fprintf(a.err, "postseal: would restore %s into %s\n", c.Organisation, a.data)
 		return nil
 	}
-	o := desk.RestoreOptions{Dir: a.data, Accept: func(b *backup.Archive) error { return a.acceptsBackup(ctx, b) }, Before: a.restoreConfig}
+	o := desk.RestoreOptions{Dir: a.data, Accept: func(b *backup.Archive) error { return a.acceptsBackup(ctx, b) }, Before: a.restoreConfig, Actor: me()}
 	c, err := desk.RestoreBackup(ctx, r, o)
 	if err != nil {
 		return fmt.Errorf("restoring %s: %w", name, err)
@@ -287,7 +288,7 @@ func (a *app) restore(ctx context.Context, name, key string) error {
 
 // ours are the files that may lie in a data directory that a backup is restored into.
 func ours() []string {
-	return []string{"lock", "backups", desk.RevocationDir, "trial-password", "lost+found"}
+	return []string{"lock", "backups", desk.RevocationDir, "trial-password", "lost+found", audit.HeadFile}
 }
 
 // acceptsBackup makes sure that a backup can go into the data directory.

@@ -244,7 +244,7 @@ func (a *app) printDetail(d *desk.CertificateDetail) error {
 			fmt.Fprintf(a.out, "  - %s\n", line)
 		}
 	}
-	return nil
+	return a.printHistory(d.History)
 }
 
 func (a *app) certExplainCommand() *cobra.Command {

@@ -73,6 +73,10 @@ func (a *app) local(ctx context.Context, db *state.DB) (*admin.Client, func(), e
 		return nil, nil, errors.Join(err, db.Close())
 	}
 	done := func() {
+		// No server does it later. What was changed is changed, whatever comes of this; the next command tries again.
+		if err := d.SealAudit(context.WithoutCancel(ctx)); err != nil {
+			fmt.Fprintf(a.err, "postseal: warning: %s\n", oneLine(err.Error()))
+		}
 		if err := db.Close(); err != nil {
 			fmt.Fprintf(a.err, "postseal: warning: closing the state: %v\n", err)
 		}

@@ -67,5 +67,8 @@ func (a *app) printLineage(v desk.LineageView) error {
 			t.row(fmt.Sprint(g.Generation), g.State, c.KeyType, ends(c), string(c.Status), c.Thumbprint)
 		}
 	}
-	return t.end()
+	if err := t.end(); err != nil {
+		return err
+	}
+	return a.printHistory(v.History)
 }

@@ -284,10 +284,17 @@ func (r *running) run(ctx context.Context, s serving) error {
 		closeMailbox()
 		return nil
 	})
+	group.Go(func() error {
+		r.desk.RunAudit(ctx)
+		return nil
+	})
 	if err := r.announce(ctx); err != nil {
 		r.log.WarnContext(ctx, "announcing", "err", err)
 	}
 	err = group.Wait()
+	if err := r.desk.SealAudit(context.WithoutCancel(ctx)); err != nil { // nobody changes anything any more
+		r.log.ErrorContext(ctx, "signing the audit trail", "err", err)
+	}
 	r.log.Info("stopped")
 	return err
 }

@@ -121,7 +121,22 @@ func (a *app) setUp(ctx context.Context, o desk.SetupOptions) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(desk.Setup(ctx, db, o, me()), db.Close())
+	err = desk.Setup(ctx, db, o, me())
+	if err == nil {
+		a.signFirst(ctx, db)
+	}
+	return errors.Join(err, db.Close())
+}
+
+// signFirst signs the first row of the audit trail. The organisation is made, whatever comes of this.
+func (a *app) signFirst(ctx context.Context, db *state.DB) {
+	d, err := desk.Open(ctx, desk.Options{State: db, Sealing: a.sealing})
+	if err == nil {
+		err = d.SealAudit(ctx)
+	}
+	if err != nil {
+		fmt.Fprintf(a.err, "postseal: warning: %s\n", oneLine(err.Error()))
+	}
 }
 
 // vacant makes sure that an organisation can be set up here, before anything is made for it. The error is

@@ -86,6 +86,10 @@ const (
 	// CodeClientsObject: clients of a listener will refuse what was enabled there: not trusted outside, not for servers,
 	// not valid yet.
 	CodeClientsObject Code = "clientsObject"
+	// CodeAuditBroken: rows of the audit trail were changed, removed or moved, or an older database was put back.
+	CodeAuditBroken Code = "auditBroken"
+	// CodeAuditUnsigned: the end of the audit trail could not be signed and kept.
+	CodeAuditUnsigned Code = "auditUnsigned"
 )
 
 // Codes returns every condition code, for the test that each has a hint.
@@ -97,6 +101,7 @@ func Codes() []Code {
 		CodeCertificateRevoked, CodeRevocationUnchecked, CodeServedNotBound, CodeClientsObject,
 		CodeRecoveryUntested, CodeRecoveryUnsigned, CodeRecoveryIncomplete, CodeNoBackup, CodeBackupOld,
 		CodeTokenEnding, CodeAuditNotSent,
+		CodeAuditBroken, CodeAuditUnsigned,
 	}
 }
 

@@ -3,7 +3,6 @@ package state
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"fmt"
 	"time"
 )
@@ -102,57 +101,6 @@ func (tx *Tx) Seq() (int64, error) {
 	var seq int64
 	err := tx.tx.QueryRowContext(tx.ctx, `SELECT seq FROM change_sequence WHERE id = 1`).Scan(&seq)
 	return seq, err
-}
-
-// ActFor says which server this transaction acts for: its audit rows go into that server's chain.
-func (tx *Tx) ActFor(serverID string) { tx.server = serverID }
-
-// Audit writes down what is being changed: the act ("enable"), the object, and what it was before and
-// is after, as JSON; nil for nothing.
-func (tx *Tx) Audit(act, object string, before, after any) error {
-	if tx.server == "" {
-		return errNoServer
-	}
-	var texts [2]string
-	for i, v := range []any{before, after} {
-		if v != nil {
-			b, err := json.Marshal(v)
-			if err != nil {
-				return fmt.Errorf("writing the audit row of %s: %w", act, err)
-			}
-			texts[i] = string(b)
-		}
-	}
-	if err := tx.exec(`INSERT INTO audit (server_id, number, at, who, origin, act, object, before, after)
-		SELECT $1, coalesce(max(number), 0) + 1, $2, $3, $4, $5, $6, $7, $8 FROM audit WHERE server_id = $1`,
-		tx.server, micro(tx.now), tx.actor.Who, tx.actor.From, act, object, texts[0], texts[1]); err != nil {
-		return fmt.Errorf("writing the audit row of %s: %w", act, err)
-	}
-	tx.audited++
-	return nil
-}
-
-// AuditRow is one row of the audit trail.
-type AuditRow struct {
-	Number        int64
-	At            time.Time
-	Who, From     string
-	Act, Object   string
-	Before, After string // JSON, or empty
-}
-
-// AuditRows returns the last rows of a server's trail, newest first.
-func (tx *Tx) AuditRows(serverID string, limit int) ([]AuditRow, error) {
-	return collect(tx, `SELECT number, at, who, origin, act, object, before, after FROM audit
-		WHERE server_id = $1 ORDER BY number DESC LIMIT $2`, scanAudit, serverID, limit)
-}
-
-func scanAudit(scan func(...any) error) (AuditRow, error) {
-	var r AuditRow
-	var at int64
-	err := scan(&r.Number, &at, &r.Who, &r.From, &r.Act, &r.Object, &r.Before, &r.After)
-	r.At = fromMicro(at)
-	return r, err
 }
 
 func (tx *Tx) exec(query string, args ...any) error {

@@ -160,6 +160,9 @@ func acts(d *desk.Desk) map[string]act {
 		"check/seen":     looking(func(ctx context.Context, _ Nothing) ([]desk.Seen, error) { return d.LastSeen(ctx) }),
 		"check/own":      looking(func(ctx context.Context, _ Nothing) (*desk.Own, error) { return d.Own(ctx) }),
 		"check/believed": looking(func(ctx context.Context, _ Nothing) (*desk.Believed, error) { return d.Believed(ctx) }),
+		"audit/list":     looking(d.Audit),
+		"audit/verify":   looking(func(ctx context.Context, _ Nothing) (*desk.AuditVerdict, error) { return d.VerifyAudit(ctx) }),
+		"audit/accept":   administering(d.AcceptAudit),
 		"admin/link": administering(func(ctx context.Context, who state.Actor, _ Nothing) (*desk.Link, error) {
 			return d.NewLink(ctx, who)
 		}),

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 
+	"postseal/internal/ground/audit"
 	"postseal/internal/ground/keys"
 	"postseal/internal/ground/listener"
 	"postseal/internal/ground/state"
@@ -121,6 +122,7 @@ func (v *view) reissues(l state.Lineage) bool {
 // anew is everything that is made when the keys are given up.
 type anew struct {
 	file    *keys.SealingFile
+	key     *keys.Private // the organisation's
 	public  ed25519.PublicKey
 	secret  string // id of the organisation key
 	secrets []state.Secret
@@ -142,7 +144,7 @@ func (v *view) anew(ctx context.Context) (*anew, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &anew{public: organisation.Public().(ed25519.PublicKey)}
+	a := &anew{key: organisation, public: organisation.Public().(ed25519.PublicKey)}
 	a.file = &keys.SealingFile{Server: v.server.ID, Organisation: a.public, Key: keys.NewSealingKey()}
 	s := &sealer{recipients: map[string][]byte{v.server.ID: a.file.Key.Public()}}
 	if a.secret, err = s.seal(state.SecretOrganisationKey, organisation); err != nil {
@@ -247,7 +249,24 @@ func (a *anew) store(tx *state.Tx, v *view, out *Abandoned) error {
 	for _, x := range out.Losses {
 		lost = append(lost, x.Lineage)
 	}
-	return tx.Audit("abandon-keys", v.org.Name, map[string]any{"lineages": lost}, map[string]any{"made": out.Made, "moved": out.Moved})
+	if err := tx.Audit(actAbandonKeys, v.org.Name, map[string]any{"lineages": lost}, map[string]any{"made": out.Made, "moved": out.Moved}); err != nil {
+		return err
+	}
+	return a.signTrail(tx, v.server.ID)
+}
+
+// signTrail signs the head of the audit trail with the new key, in the transaction that brings it: the head in the
+// file is of a key that is no more. The next [Desk.SealAudit] holds both against the rows.
+func (a *anew) signTrail(tx *state.Tx, server string) error {
+	head := &audit.Head{Server: server, From: 1, Base: audit.Begin(server), At: tx.Now()}
+	var err error
+	if head.Number, head.Hash, err = tx.LastAudit(server); err != nil {
+		return err
+	}
+	if err := head.Sign(a.key); err != nil {
+		return err
+	}
+	return tx.SetAuditHead(server, head.Marshal())
 }
 
 // rebind gives a listener whose certificate has no key any more to a default.

@@ -234,6 +234,10 @@ type RestoreOptions struct {
 	Accept func(*backup.Archive) error
 	Before func(config []byte) error // is called when all is checked, before the database is put in force; nil for nothing
 
+	// Actor restores: a row of the audit trail says so, and the head in Dir is that of the backup, so that an older
+	// trail than the one that was here is explained. Without one nothing is written down, as for a look.
+	Actor state.Actor
+
 	rename func(from, to string) error // tests make it fail
 }
 
@@ -264,8 +268,17 @@ func RestoreBackup(ctx context.Context, r Reading, o RestoreOptions) (*Checked, 
 	p := state.Placing{Rename: o.rename,
 		Fill:  func(f *os.File) error { return a.Database(f) },
 		Check: func(db *state.DB) error { return c.check(ctx, db, r.Key) }}
+	if o.Actor.Who != "" {
+		o.noteRestore(ctx, &p, a.Header)
+	}
 	if o.Before != nil {
-		p.Before = func() error { return o.Before(a.Config) }
+		note := p.Before
+		p.Before = func() error {
+			if err := o.Before(a.Config); err != nil || note == nil {
+				return err
+			}
+			return note()
+		}
 	}
 	if err := state.Place(ctx, o.Dir, p); err != nil {
 		return nil, err

@@ -72,8 +72,9 @@ type CertificateDetail struct {
 	Notes    []string      `json:"notes"`    // what to know about its choice of names
 	// Lints are the rules of the CA/Browser Forum that the chain of an authority's certificate breaks. They decide nothing
 	// here. Never nil.
-	Lints []string `json:"lints"`
-	PEM   string   `json:"pem"`
+	Lints   []string `json:"lints"`
+	PEM     string   `json:"pem"`
+	History []Entry  `json:"history"` // the last rows of the audit trail about its lineage, newest first; never nil
 }
 
 // checkServer accepts the name of a server of the organisation; empty is this one.
@@ -157,11 +158,15 @@ func (d *Desk) Certificate(ctx context.Context, id string) (*CertificateDetail, 
 	if err != nil {
 		return nil, err
 	}
+	history, err := d.history(ctx, f.lineage.Name)
+	if err != nil {
+		return nil, err
+	}
 	c, err := v.certificate(f.lineage, f.generation, f.member)
 	if err != nil {
 		return nil, err
 	}
-	detail := &CertificateDetail{Certificate: c, Roles: v.roles(f.lineage.ID), Bindings: v.bindingViews(f.lineage.ID), Chain: []string{c.Subject}, Lints: []string{}}
+	detail := &CertificateDetail{Certificate: c, Roles: v.roles(f.lineage.ID), Bindings: v.bindingViews(f.lineage.ID), Chain: []string{c.Subject}, Lints: []string{}, History: history}
 	switch {
 	case f.member.Certificate == nil:
 		detail.PEM = string(certfile.RequestPEM(f.member.Request))

@@ -64,6 +64,7 @@ type Desk struct {
 	sealing *keys.SealingFile
 	server  string // id of this server
 	config  string // path of the configuration file
+	disk    disk   // where the head of the audit trail is written
 	runtime Runtime
 	health  *health.Set
 	log     *slog.Logger
@@ -71,6 +72,8 @@ type Desk struct {
 
 	// acting is held for the length of one act, before settling.
 	acting sync.Mutex
+	// auditing is held while the audit trail is signed or judged: its head has two places.
+	auditing sync.Mutex
 	// settling is held while the state is read into the keyring and the runtime follows, so that
 	// two changes settle in their order.
 	settling sync.Mutex
@@ -105,7 +108,7 @@ func Open(ctx context.Context, o Options) (*Desk, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	d := &Desk{db: o.State, runtime: o.Runtime, health: o.Health, log: o.Log, config: o.Config, publicKeys: keys.NewPublicJudge(), signers: make(map[string]*keys.Private)}
+	d := &Desk{db: o.State, runtime: o.Runtime, health: o.Health, log: o.Log, config: o.Config, disk: o.disk, publicKeys: keys.NewPublicJudge(), signers: make(map[string]*keys.Private)}
 	d.ring = keyring.New(keyring.Options{Log: o.Log})
 	d.revoked = revokedBy(o)
 	err := d.db.View(ctx, func(tx *state.Tx) error {

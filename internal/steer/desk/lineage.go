@@ -20,7 +20,8 @@ type LineageView struct {
 	Roles        []string           `json:"roles"`
 	Services     []listener.Service `json:"services"`
 	Bindings     []BindingView      `json:"bindings"`
-	Generations  []GenerationView   `json:"generations"` // newest first
+	Generations  []GenerationView   `json:"generations"`       // newest first
+	History      []Entry            `json:"history,omitempty"` // the last rows of the audit trail about it, newest first; not in lists
 }
 
 // GenerationView is one step of a lineage.
@@ -79,6 +80,10 @@ func (d *Desk) Lineage(ctx context.Context, name string) (*LineageView, error) {
 		return nil, &UnknownLineageError{Name: name}
 	}
 	one, err := v.lineageView(l)
+	if err != nil {
+		return nil, err
+	}
+	one.History, err = d.history(ctx, l.Name)
 	return &one, err
 }
 

@@ -58,6 +58,14 @@ func (d *Desk) Status(ctx context.Context) (*Status, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !s.Running {
+		// The running server looks by itself; here only the end is looked at.
+		if t, err := d.verdictOfAudit(ctx, false); err != nil {
+			return nil, err
+		} else if !t.Whole {
+			safety = append(safety, (&AuditBrokenError{t.Faults}).condition())
+		}
+	}
 	conditions := append(append(d.health.List(), d.conditions(v, s)...), safety...)
 	conditions = append(conditions, tokenEndings(tokens)...)
 	health.Sort(conditions)

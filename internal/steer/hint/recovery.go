@@ -1,6 +1,7 @@
 package hint
 
 import (
+	"postseal/internal/ground/audit"
 	"postseal/internal/ground/backup"
 	"postseal/internal/ground/state"
 	"postseal/internal/steer/desk"
@@ -22,6 +23,10 @@ func recoveryEntries() []entry {
 		as("desk.UnrecoverableError", always[*desk.UnrecoverableError]("where the sealing key is there, make a new recovery key, for which all are wrapped: postseal recovery init --out FILE; elsewhere take an older backup")),
 		is("desk.ErrBackupForeign", desk.ErrBackupForeign, "restore it into a directory of its own with --data DIR, and keep the keys of one organisation apart from those of another"),
 		is("desk.ErrSealingKeyHere", desk.ErrSealingKeyHere, "if it is the one of this server, nothing needs to be recovered: postseal status; if it is not, move it away and run the command again"),
+		as("desk.AuditBrokenError", always[*desk.AuditBrokenError]("see every fault, and find out who writes to the database: postseal audit verify")),
+		is("desk.ErrAuditWhole", desk.ErrAuditWhole, "nothing needs to be done; see: postseal audit verify"),
+		is("audit.ErrNotAHead", audit.ErrNotAHead, "put the file audit-head back from a copy, or go on without it: postseal audit accept"),
+		is("audit.ErrHeadForged", audit.ErrHeadForged, "find out who writes to the data directory: postseal audit verify"),
 		is("state.ErrNotEmpty", state.ErrNotEmpty, "name an empty directory with --data DIR, or move what is in it away first"),
 	}
 }
