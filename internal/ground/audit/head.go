@@ -120,6 +120,9 @@ func parseHead(b []byte) (*Head, error) {
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, err
 	}
+	if y := h.At.UTC().Year(); y < 1970 || y > 9999 {
+		return nil, errors.New("its time is impossible")
+	}
 	if h.Server == "" || h.From < 1 || h.Number < h.From || len(h.Hash) != sha256.Size {
 		return nil, errors.New("its numbers are impossible")
 	}
