@@ -144,17 +144,23 @@ func (d *Desk) accept(ctx context.Context, who state.Actor, v *AuditVerdict) err
 	var text []byte
 	if _, err := d.db.Update(ctx, who, func(tx *state.Tx) error {
 		tx.ActFor(d.server)
-		var last int64
-		if last, head.Base, err = tx.LastAudit(d.server); err != nil {
+		last, hash, err := tx.LastAudit(d.server)
+		if err != nil {
 			return err
 		}
-		if err := tx.Audit("audit-accept", v.Server, nil, map[string]any{"faults": v.Faults, "rows": last, "hash": hex.EncodeToString(head.Base)}); err != nil {
+		if err := tx.Audit("audit-accept", v.Server, nil, map[string]any{"faults": v.Faults, "rows": last, "hash": hex.EncodeToString(hash)}); err != nil {
 			return err
 		}
 		if head.Number, head.Hash, err = tx.LastAudit(d.server); err != nil {
 			return err
 		}
-		// A last row without a hash was followed by nothing; the new one begins there.
+		// What the new row follows: nothing, if the row before it has no hash.
+		if head.Base, err = tx.AuditHash(d.server, head.Number-1); err != nil && !errors.Is(err, state.ErrNotFound) {
+			return err
+		}
+		if head.Number == 1 {
+			head.Base = audit.Begin(d.server)
+		}
 		head.From, head.At = head.Number, tx.Now()
 		if err := head.Sign(key); err != nil {
 			return err

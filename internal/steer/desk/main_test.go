@@ -49,6 +49,9 @@ const (
 	stepCommitted = "after the commit"
 	stepMove      = "before the key is moved"
 	stepMoved     = "after the key is moved"
+
+	stepHead   = "before the head is committed" // of the audit trail; its file is written like a key
+	stepHeaded = "after the head is committed"
 )
 
 // stepFull, with a number of KiB, is no step: no file may grow above that.
@@ -77,9 +80,10 @@ func child(ctx context.Context, role, dir string) error {
 	if role == "restore" {
 		return childRestores(ctx, dir, at)
 	}
+	before, after := stepCommit, stepCommitted
 	db, err := state.Open(ctx, state.Options{Dir: dir, Create: true, Commit: func(commit func() error) error {
-		at(stepCommit)
-		defer at(stepCommitted)
+		at(before)
+		defer at(after)
 		return commit()
 	}})
 	if err != nil {
@@ -97,6 +101,18 @@ func child(ctx context.Context, role, dir string) error {
 			return durable.Rename(from, to)
 		}}}
 	switch role {
+	case "seal": // one change, and its signature
+		d, err := Open(ctx, Options{State: db, Sealing: o.Sealing, disk: o.disk})
+		if err != nil {
+			return err
+		}
+		if _, err := d.NewLink(ctx, tester()); err != nil {
+			return err
+		}
+		before, after = stepHead, stepHeaded
+		if err := d.SealAudit(ctx); err != nil {
+			return err
+		}
 	case "recover":
 		key, err := backup.ReadKey(filepath.Join(dir, "recovery.key"))
 		if err != nil {

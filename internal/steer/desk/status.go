@@ -58,7 +58,8 @@ func (d *Desk) Status(ctx context.Context) (*Status, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !s.Running {
+	known := slices.ContainsFunc(d.health.List(), func(c health.Condition) bool { return c.Code == health.CodeAuditBroken })
+	if !s.Running && !known {
 		// The running server looks by itself; here only the end is looked at.
 		if t, err := d.verdictOfAudit(ctx, false); err != nil {
 			return nil, err

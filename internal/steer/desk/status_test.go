@@ -96,6 +96,9 @@ func TestConditionsComeAndGo(t *testing.T) {
 		health.CodeRecoveryIncomplete:   true, // TestRecoveryConditions
 		health.CodeNoBackup:             true, // TestRecoveryConditions
 		health.CodeBackupOld:            true, // TestRecoveryConditions
+		health.CodeServedNotBound:       true, // TestServedIsNotBound
+		health.CodeAuditBroken:          true, // TestNothingIsSignedOverAFault
+		health.CodeAuditUnsigned:        true, // TestHeadFaults
 		health.CodeCertificateExpired:   true, // TestEndings
 		health.CodeCertificateEnding:    true, // TestEndings
 		health.CodeSnapshotRefused:      true, // TestAStateThatCannotBeServed
