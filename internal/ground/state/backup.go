@@ -192,7 +192,7 @@ func Place(ctx context.Context, dir string, p Placing) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, l.close()) }()
+	defer func() { err = errors.Join(err, l.close("")) }()
 	for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
 		if _, err := os.Lstat(path + suffix); err == nil {
 			return fmt.Errorf("restoring into %s: %w: %s", dir, ErrNotEmpty, FileName+suffix)

@@ -65,7 +65,7 @@ func (tx *Tx) Complete(g Generation, m Member) error {
 		g.ID, m.Algorithm, m.Thumbprint, m.Certificate, m.Chain); err != nil {
 		return fmt.Errorf("completing a request of generation %d: %w", g.Number, err)
 	}
-	return nil
+	return tx.storeFacts(g.ID, m)
 }
 
 // SetGenerationState moves a generation between the states that are not in force.

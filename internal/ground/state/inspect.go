@@ -11,9 +11,9 @@ import (
 
 // inspect looks at an existing database before anything may write to it, and returns its version; 0 for
 // none yet. What it refuses it leaves as it was, to the byte. (goose opens a newer database without a
-// word, and a corrupt one it tries to repair.)
-func inspect(ctx context.Context, path string, newest int64) (int64, error) {
-	version, err := examine(ctx, path, newest)
+// word, and a corrupt one it tries to repair.) Without whole it believes that the pages have been checked, see [DB.check].
+func inspect(ctx context.Context, path string, newest int64, whole bool) (int64, error) {
+	version, err := examine(ctx, path, newest, whole)
 	if err != nil {
 		return 0, fmt.Errorf("opening the state %s: %w", path, named(err))
 	}
@@ -23,7 +23,7 @@ func inspect(ctx context.Context, path string, newest int64) (int64, error) {
 // smallestBytes is the smallest page, and so the smallest database, of SQLite.
 const smallestBytes = 512
 
-func examine(ctx context.Context, path string, newest int64) (int64, error) {
+func examine(ctx context.Context, path string, newest int64, whole bool) (int64, error) {
 	size, err := fileSize(path)
 	if err != nil {
 		return 0, err
@@ -65,12 +65,14 @@ func examine(ctx context.Context, path string, newest int64) (int64, error) {
 		return 0, err
 	}
 	defer db.Close()
-	var verdict string
-	if err := db.QueryRowContext(ctx, `PRAGMA quick_check(1)`).Scan(&verdict); err != nil {
-		return 0, err
-	}
-	if verdict != "ok" {
-		return 0, fmt.Errorf("%w: %s", ErrCorrupt, verdict)
+	if whole || wal > 0 {
+		var verdict string
+		if err := db.QueryRowContext(ctx, `PRAGMA quick_check(1)`).Scan(&verdict); err != nil {
+			return 0, err
+		}
+		if verdict != "ok" {
+			return 0, fmt.Errorf("%w: %s", ErrCorrupt, verdict)
+		}
 	}
 	return versionOf(ctx, db, newest)
 }

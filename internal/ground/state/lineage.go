@@ -97,6 +97,9 @@ func (tx *Tx) addGeneration(l Lineage, g Generation) error {
 			g.ID, m.Algorithm, m.Thumbprint, m.Certificate, m.Chain, m.Request, nullable(m.SecretID)); err != nil {
 			return fmt.Errorf("storing certificate %s of %s: %w", m.Thumbprint, l.Name, err)
 		}
+		if err := tx.storeFacts(g.ID, m); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -122,48 +125,6 @@ func (tx *Tx) LineagesOf(ids []string) ([]Lineage, error) {
 		all = append(all, found...)
 	}
 	slices.SortFunc(all, func(a, b Lineage) int { return strings.Compare(a.Name, b.Name) })
-	return all, nil
-}
-
-// Outline is what there is to know about a lineage without its certificates.
-type Outline struct {
-	ID, Name string
-	Members  int // certificates and requests of all its generations
-}
-
-// Outlines returns the outlines of all lineages, ordered by name. They are joined here, see [Tx.members].
-func (tx *Tx) Outlines() ([]Outline, error) {
-	type pair struct{ key, value string }
-	pairs := func(query string) ([]pair, error) {
-		return collect(tx, query, func(scan func(...any) error) (pair, error) {
-			var p pair
-			return p, scan(&p.key, &p.value)
-		})
-	}
-	names, err := pairs(`SELECT id, name FROM lineage`)
-	if err != nil {
-		return nil, fmt.Errorf("reading the names of the lineages: %w", err)
-	}
-	generations, err := pairs(`SELECT id, lineage_id FROM generation`)
-	if err != nil {
-		return nil, fmt.Errorf("counting the generations: %w", err)
-	}
-	members, err := pairs(`SELECT generation_id, '' FROM member`) // an index has it all
-	if err != nil {
-		return nil, fmt.Errorf("counting the certificates: %w", err)
-	}
-	lineageOf, count := make(map[string]string, len(generations)), make(map[string]int, len(names))
-	for _, g := range generations {
-		lineageOf[g.key] = g.value
-	}
-	for _, m := range members {
-		count[lineageOf[m.key]]++
-	}
-	all := make([]Outline, len(names))
-	for i, l := range names {
-		all[i] = Outline{l.key, l.value, count[l.key]}
-	}
-	slices.SortFunc(all, func(a, b Outline) int { return strings.Compare(a.Name, b.Name) })
 	return all, nil
 }
 

@@ -37,7 +37,10 @@ func (e *InUseError) Error() string {
 }
 
 // lock is the exclusive right to one data directory, kept until close.
-type lock struct{ f *os.File }
+type lock struct {
+	f    *os.File
+	left string // what the last holder left in it, see clean.go
+}
 
 // commandPatience is how long a process waits for a command to be done with the directory.
 const commandPatience = 10 * time.Second
@@ -77,6 +80,8 @@ func takeLock(ctx context.Context, dir string, holder Holder) (*lock, error) {
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
+	left := make([]byte, 200)
+	n, _ := f.ReadAt(left, 0) // what cannot be read says nothing
 	text := fmt.Sprintf("%d %s\n", os.Getpid(), holder)
 	if err := f.Truncate(0); err == nil {
 		_, err = f.WriteAt([]byte(text), 0)
@@ -85,7 +90,7 @@ func takeLock(ctx context.Context, dir string, holder Holder) (*lock, error) {
 		f.Close()
 		return nil, fmt.Errorf("writing %s: %w", path, named(err))
 	}
-	return &lock{f}, nil
+	return &lock{f, string(left[:n])}, nil
 }
 
 // readHolder reads who wrote the lock file.
@@ -98,8 +103,10 @@ func readHolder(f *os.File) *InUseError {
 	return e
 }
 
-// close gives the directory back. The file stays: removing it would let two processes lock two files.
-func (l *lock) close() error {
-	l.f.Truncate(0) // a stale pid is harmless; flock decides
+// close gives the directory back, and leaves a word to the next holder. The file stays: removing it would let two
+// processes lock two files.
+func (l *lock) close(left string) error {
+	l.f.Truncate(0)              // a stale pid is harmless; flock decides
+	l.f.WriteAt([]byte(left), 0) // half a word is none
 	return l.f.Close()
 }

@@ -25,6 +25,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/pressly/goose/v3"
@@ -52,11 +53,16 @@ type Options struct {
 // DB is an open state. Its methods may be called from any goroutine.
 type DB struct {
 	dir    string
+	holder Holder
 	lock   *lock
-	write  *sql.DB // one connection: one writer
-	read   *sql.DB
-	commit func(commit func() error) error
-	files  fs.FS // the migrations
+	// checked and sound belong to Open and Close, see clean.go.
+	checked int64 // when the database file was last read from end to end, in seconds
+	file    string
+	sound   atomic.Bool // it has been opened, and nothing was wrong with it since
+	write   *sql.DB     // one connection: one writer
+	read    *sql.DB
+	commit  func(commit func() error) error
+	files   fs.FS // the migrations
 
 	// writer holds one token while an Update runs, reading back included: another Update in between would
 	// take the sequence number of a refused one, which would then pass for made.
@@ -101,7 +107,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db := &DB{dir: o.Dir, lock: l, commit: o.Commit, files: o.migrations,
+	db := &DB{dir: o.Dir, file: path, holder: o.Holder, lock: l, commit: o.Commit, files: o.migrations,
 		writer: make(chan struct{}, 1), watchers: make(map[chan int64]struct{})}
 	if err := db.open(ctx, path); err != nil {
 		return nil, errors.Join(err, db.Close())
@@ -159,7 +165,7 @@ func (db *DB) open(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	version, err := inspect(ctx, path, newest)
+	version, err := db.check(ctx, path, newest)
 	if err != nil {
 		return err
 	}
@@ -181,12 +187,16 @@ func (db *DB) open(ctx context.Context, path string) error {
 	if err := db.write.PingContext(ctx); err != nil {
 		return fmt.Errorf("opening the state %s: %w", path, named(err))
 	}
+	if err := db.fillFacts(ctx); err != nil {
+		return fmt.Errorf("opening the state %s: %w", path, err)
+	}
 	if db.read, err = handle(path, readOnly, 4); err != nil {
 		return err
 	}
 	if err := db.read.QueryRowContext(ctx, `SELECT seq FROM change_sequence WHERE id = 1`).Scan(&db.seq); err != nil {
 		return fmt.Errorf("opening the state %s: reading the change sequence: %w", path, named(err))
 	}
+	db.sound.Store(true)
 	return nil
 }
 
@@ -249,7 +259,11 @@ func (db *DB) Close() error {
 			errs = append(errs, handle.Close())
 		}
 	}
-	return errors.Join(append(errs, db.lock.close())...)
+	left := ""
+	if errors.Join(errs...) == nil {
+		left = db.leave()
+	}
+	return errors.Join(append(errs, db.lock.close(left))...)
 }
 
 // Dir returns the data directory.

@@ -33,7 +33,7 @@ func (db *DB) View(ctx context.Context, f func(*Tx) error) error {
 		return fmt.Errorf("reading the state: %w", named(err))
 	}
 	defer tx.Rollback() // a reader has nothing to lose
-	return named(f(&Tx{tx: tx, ctx: ctx, now: timestamp()}))
+	return db.noted(f(&Tx{tx: tx, ctx: ctx, now: timestamp()}))
 }
 
 // Update calls f with a transaction for actor and commits it when f returns nil; then the change is
@@ -48,19 +48,19 @@ func (db *DB) Update(ctx context.Context, actor Actor, f func(*Tx) error) (int64
 	}
 	tx, err := db.write.BeginTx(ctx, nil)
 	if err != nil {
-		return 0, fmt.Errorf("changing the state: %w", named(err))
+		return 0, fmt.Errorf("changing the state: %w", db.noted(err))
 	}
 	defer tx.Rollback() // does nothing after a commit
 	t := &Tx{tx: tx, ctx: ctx, now: timestamp(), actor: actor}
 	if err := f(t); err != nil {
-		return 0, named(err)
+		return 0, db.noted(err)
 	}
 	if t.audited == 0 {
 		return 0, errNoAudit
 	}
 	var seq int64
 	if err := tx.QueryRowContext(ctx, `UPDATE change_sequence SET seq = seq + 1 WHERE id = 1 RETURNING seq`).Scan(&seq); err != nil {
-		return 0, fmt.Errorf("changing the state: %w", named(err))
+		return 0, fmt.Errorf("changing the state: %w", db.noted(err))
 	}
 	if err := db.commit(tx.Commit); err != nil {
 		tx.Rollback() // before reading back: a refused commit leaves the transaction open
@@ -82,7 +82,7 @@ func (db *DB) readBack(ctx context.Context, seq int64, cause error) error {
 		return fmt.Errorf("changing the state: %w: %w; reading back: %w", ErrOutcomeUnknown, cause, err)
 	}
 	if now < seq {
-		return fmt.Errorf("changing the state: %w", named(cause))
+		return fmt.Errorf("changing the state: %w", db.noted(cause))
 	}
 	return nil
 }

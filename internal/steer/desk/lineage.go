@@ -50,7 +50,7 @@ func (d *Desk) Lineages(ctx context.Context) ([]LineageView, error) {
 
 // LineagesInUse lists the lineages that are bound on this server or have a role, ordered by name.
 func (d *Desk) LineagesInUse(ctx context.Context) ([]LineageView, error) {
-	v, err := d.part(ctx, nil)
+	v, err := d.part(ctx)
 	if err != nil {
 		return nil, err
 	}

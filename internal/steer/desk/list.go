@@ -56,8 +56,8 @@ func (d *Desk) Page(ctx context.Context, f Filter) (*Page, error) {
 	}
 	// A place that is printed needs no look at the state to be found.
 	begin, placed := parseSpot(f.After)
-	if f.plain() && f.Limit > 0 && f.Server == "" && (placed || f.After == "") {
-		return d.plainPage(ctx, f, begin)
+	if (f.Limit > 0 || f.Domain != "" || f.ExpiringWithin > 0) && (placed || f.After == "") {
+		return d.partPage(ctx, f, begin)
 	}
 	v, err := d.view(ctx)
 	if err != nil {
@@ -73,13 +73,13 @@ func (d *Desk) Page(ctx context.Context, f Filter) (*Page, error) {
 		}
 		begin = spot{at.lineage.Name, at.generation.Number, at.member.Algorithm}
 	}
-	page, _, err := v.page(f, v.lineages, begin)
-	return page, err
+	return v.page(f, v.lineages, begin)
 }
 
-// page lists the members of lineages behind a place, and returns the place of the last.
-func (v *view) page(f Filter, lineages []state.Lineage, begin spot) (page *Page, last spot, err error) {
-	page = &Page{Certificates: []Certificate{}}
+// page lists the members of lineages behind a place.
+func (v *view) page(f Filter, lineages []state.Lineage, begin spot) (*Page, error) {
+	page := &Page{Certificates: []Certificate{}}
+	var last spot
 	for at, one := range membersAfter(lineages, begin) {
 		full := f.Limit > 0 && len(page.Certificates) == f.Limit
 		if full && f.plain() {
@@ -89,14 +89,14 @@ func (v *view) page(f Filter, lineages []state.Lineage, begin spot) (page *Page,
 		}
 		may, err := f.mayLet(v, one.member)
 		if err != nil {
-			return nil, last, fmt.Errorf("reading certificate %s of %s: %w", one.member.Thumbprint, one.lineage.Name, err)
+			return nil, fmt.Errorf("reading certificate %s of %s: %w", one.member.Thumbprint, one.lineage.Name, err)
 		}
 		if !may {
 			continue
 		}
 		c, err := v.certificate(one.lineage, one.generation, one.member)
 		if err != nil {
-			return nil, last, err
+			return nil, err
 		}
 		if f.Status != "" && c.Status != f.Status {
 			continue
@@ -107,7 +107,7 @@ func (v *view) page(f Filter, lineages []state.Lineage, begin spot) (page *Page,
 		}
 		page.Certificates, last = append(page.Certificates, c), at
 	}
-	return page, last, nil
+	return page, nil
 }
 
 // plain says whether everything passes.
@@ -122,10 +122,15 @@ func (f Filter) mayLet(v *view, m state.Member) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	return f.lets(notAfter, names), nil
+}
+
+// lets says whether what ends then and has these names passes.
+func (f Filter) lets(notAfter time.Time, names []string) bool {
 	if f.ExpiringWithin > 0 && (notAfter.IsZero() || int64(time.Until(notAfter)/time.Second) >= f.ExpiringWithin) { // any number of seconds, a Duration ends at 292 years
-		return false, nil
+		return false
 	}
-	return f.Domain == "" || slices.ContainsFunc(names, func(name string) bool { return name == f.Domain || x509cert.Match(name, f.Domain) }), nil
+	return f.Domain == "" || slices.ContainsFunc(names, func(name string) bool { return name == f.Domain || x509cert.Match(name, f.Domain) })
 }
 
 // spot is a place in the list of certificates. The zero value is before the first.

@@ -39,7 +39,7 @@ type ListenerView struct {
 
 // Listeners lists the listeners of this server in the order of their kinds.
 func (d *Desk) Listeners(ctx context.Context) ([]ListenerView, error) {
-	v, err := d.part(ctx, nil)
+	v, err := d.part(ctx)
 	if err != nil {
 		return nil, err
 	}

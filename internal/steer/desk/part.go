@@ -2,7 +2,7 @@ package desk
 
 import (
 	"context"
-	"maps"
+	"fmt"
 	"slices"
 
 	"postseal/internal/ground/state"
@@ -11,9 +11,8 @@ import (
 // A command without a server begins with nothing in memory, and reading ten thousand lineages to show a hundred takes
 // most of its time. So there are looks at a part of the state.
 
-// part reads a view with the lineages in use and those that more names; nil names none. When the whole is in memory
-// anyway, it is that.
-func (d *Desk) part(ctx context.Context, more func(tx *state.Tx) ([]string, error)) (v *view, err error) {
+// part reads a view with the lineages in use. When the whole is in memory anyway, it is that.
+func (d *Desk) part(ctx context.Context) (v *view, err error) {
 	err = d.db.View(ctx, func(tx *state.Tx) error {
 		if v, err = d.glance(tx); err != nil {
 			return err
@@ -23,18 +22,7 @@ func (d *Desk) part(ctx context.Context, more func(tx *state.Tx) ([]string, erro
 			v.index()
 			return nil
 		}
-		ids := v.inUse()
-		if more != nil {
-			named, err := more(tx)
-			if err != nil {
-				return err
-			}
-			ids = append(ids, named...)
-		}
-		slices.Sort(ids)
-		v.lineages, err = tx.LineagesOf(slices.Compact(ids))
-		v.index()
-		return err
+		return v.load(tx, nil)
 	})
 	return v, err
 }
@@ -54,43 +42,106 @@ func (v *view) inUse() []string {
 	return slices.Compact(ids)
 }
 
-// plainPage is [Desk.Page] of a filter that lets everything through, from the part of the state that it shows.
-func (d *Desk) plainPage(ctx context.Context, f Filter, begin spot) (*Page, error) {
-	var shown map[string]bool // ids of the lineages on the page; nil for all
-	following := 0            // members of the lineages behind them
-	v, err := d.part(ctx, func(tx *state.Tx) ([]string, error) {
-		shown, following = make(map[string]bool), 0
-		all, err := tx.Outlines()
+// partPage is [Desk.Page] from the part of the state that it shows: what passes the filter is told by the facts that the
+// state keeps of each certificate, and only what is on the page is read. A status is known only of what has been read,
+// so with one in the filter as much is read as it takes to fill the page.
+func (d *Desk) partPage(ctx context.Context, f Filter, begin spot) (page *Page, err error) {
+	err = d.db.View(ctx, func(tx *state.Tx) error {
+		v, err := d.glance(tx)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		// The first lineage may have been shown in part already, so nobody counts on its members.
-		room := f.Limit
-		for _, o := range all {
-			switch {
-			case o.Name < begin.lineage:
-			case room > 0:
-				shown[o.ID] = true
-				if o.Name > begin.lineage {
-					room -= o.Members
-				}
-			default:
-				following += o.Members
-			}
+		if err := v.checkServer(f.Server); err != nil {
+			return err
 		}
-		return slices.Collect(maps.Keys(shown)), nil
+		if whole := d.kept.sharedAt(v.seq); whole != nil {
+			v.lineages = slices.Clone(whole)
+			v.index()
+			page, err = v.page(f, v.lineages, begin)
+			return err
+		}
+		all, err := tx.Facts()
+		if err != nil {
+			return err
+		}
+		page, err = v.fill(tx, f, slices.DeleteFunc(all, func(fact state.Fact) bool {
+			return spotOf(fact).compare(begin) <= 0 || !fact.Unreadable && !f.lets(fact.NotAfter, fact.Names)
+		}))
+		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	window := v.lineages
-	if shown != nil {
-		window = slices.DeleteFunc(slices.Clone(window), func(l state.Lineage) bool { return !shown[l.ID] }) // bound ones may be elsewhere
-	}
-	page, last, err := v.page(f, window, begin)
-	if err == nil && following > 0 {
-		page.More += following
-		page.Next = last.String()
-	}
 	return page, err
 }
+
+// fill makes a page of members, the facts of which have passed the filter, and reads them.
+func (v *view) fill(tx *state.Tx, f Filter, rest []state.Fact) (*Page, error) {
+	page := &Page{Certificates: []Certificate{}}
+	var last spot
+	for len(rest) > 0 {
+		atOnce := 200
+		if f.Status == "" {
+			atOnce = f.Limit
+		}
+		if atOnce == 0 {
+			atOnce = len(rest)
+		}
+		some := rest[:min(atOnce, len(rest))]
+		rest = rest[len(some):]
+		if err := v.load(tx, some); err != nil {
+			return nil, err
+		}
+		for _, fact := range some {
+			one, ok := v.member(fact)
+			if !ok {
+				return nil, fmt.Errorf("reading certificate %s: %w", spotOf(fact), state.ErrCorrupt) // a fact without its member
+			}
+			c, err := v.certificate(one.lineage, one.generation, one.member)
+			if err != nil {
+				return nil, err
+			}
+			if f.Status != "" && c.Status != f.Status {
+				continue
+			}
+			if f.Limit > 0 && len(page.Certificates) == f.Limit {
+				page.Next = last.String()
+				return page, nil
+			}
+			page.Certificates, last = append(page.Certificates, c), spotOf(fact)
+		}
+		if f.Status == "" && len(rest) > 0 {
+			page.Next = last.String()
+			if f.plain() {
+				page.More = len(rest)
+			}
+			return page, nil
+		}
+	}
+	return page, nil
+}
+
+// load reads the lineages of some members, and those in use.
+func (v *view) load(tx *state.Tx, some []state.Fact) (err error) {
+	ids := v.inUse()
+	for _, fact := range some {
+		ids = append(ids, fact.LineageID)
+	}
+	slices.Sort(ids)
+	v.lineages, err = tx.LineagesOf(slices.Compact(ids))
+	v.index()
+	return err
+}
+
+// member finds the member that a fact is about, of the lineages that are read.
+func (v *view) member(fact state.Fact) (found, bool) {
+	l, ok := v.lineage(fact.LineageID)
+	for _, g := range l.Generations {
+		for _, m := range g.Members {
+			if ok && g.Number == fact.Generation && m.Algorithm == fact.Algorithm {
+				return found{l, g, m}, true
+			}
+		}
+	}
+	return found{}, false
+}
+
+// spotOf is the place of a fact in the list.
+func spotOf(fact state.Fact) spot { return spot{fact.Lineage, fact.Generation, fact.Algorithm} }
