@@ -1,0 +1,5 @@
+package ca
+
+import "crypto"
+
+func judgePublic(crypto.PublicKey) error { return nil }
