@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"postseal/internal/ground/x509cert"
-	"postseal/internal/issue/signed"
 )
 
 // LintError says that a draft breaks a rule. It is a fault of this program, never of who asked: what may not be
