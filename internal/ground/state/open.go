@@ -68,6 +68,10 @@ type DB struct {
 	// take the sequence number of a refused one, which would then pass for made.
 	writer chan struct{}
 
+	// appendMu guards appends, which wait for whoever gets the writer's token. It is never held across I/O.
+	appendMu sync.Mutex
+	appends  []*appending
+
 	// mu guards seq and watchers. It is never held across I/O.
 	mu       sync.Mutex
 	seq      int64

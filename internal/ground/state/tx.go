@@ -64,7 +64,7 @@ func (db *DB) Update(ctx context.Context, actor Actor, f func(*Tx) error) (int64
 	}
 	if err := db.commit(tx.Commit); err != nil {
 		tx.Rollback() // before reading back: a refused commit leaves the transaction open
-		if err := db.readBack(ctx, seq, err); err != nil {
+		if err := db.readBackOf(ctx, updateSequence, seq, err); err != nil {
 			return 0, err
 		}
 	}
@@ -72,13 +72,13 @@ func (db *DB) Update(ctx context.Context, actor Actor, f func(*Tx) error) (int64
 	return seq, nil
 }
 
-// readBack finds out what a commit with a lost answer did. We are the only writer, so the sequence
-// number decides: nil means that the change was made.
-func (db *DB) readBack(ctx context.Context, seq int64, cause error) error {
+// readBackOf finds out what a commit with a lost answer did. We are the only writer, so the number of the
+// sequence decides: nil means that the change was made.
+func (db *DB) readBackOf(ctx context.Context, sequence, seq int64, cause error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	var now int64
-	if err := db.read.QueryRowContext(ctx, `SELECT seq FROM change_sequence WHERE id = 1`).Scan(&now); err != nil {
+	if err := db.read.QueryRowContext(ctx, `SELECT seq FROM change_sequence WHERE id = $1`, sequence).Scan(&now); err != nil {
 		return fmt.Errorf("changing the state: %w: %w; reading back: %w", ErrOutcomeUnknown, cause, err)
 	}
 	if now < seq {
