@@ -26,6 +26,8 @@ var (
 	ErrStale = errors.New("the state has changed since it was shown")
 	// ErrNotFound: there is no such row.
 	ErrNotFound = errors.New("not found")
+	// ErrExists: there is one of that name already, and it is another.
+	ErrExists = errors.New("there is one already")
 	// ErrDiskFull: the disk or the quota has no room; nothing was changed. Open returns it too.
 	ErrDiskFull = errors.New("no space is left in the data directory")
 )

@@ -1,0 +1,153 @@
+package state
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+)
+
+// withAuthority is a state with one issuing authority and its first shard.
+func withAuthority(t *testing.T) *DB {
+	t.Helper()
+	db := openWith(t, Options{Dir: t.TempDir(), Create: true})
+	update(t, db, func(tx *Tx) error {
+		if err := tx.AddAuthority(Authority{ID: "a1", Name: "servers", Purpose: "servers", State: AuthorityPending, Request: []byte("csr"), PublicKey: []byte("spki")}); err != nil {
+			return err
+		}
+		if err := tx.AddShard("a1", 0); err != nil {
+			return err
+		}
+		return tx.CertifyAuthority("a1", "00", []byte("cert"), []byte("root"))
+	})
+	return db
+}
+
+func TestAuthorities(t *testing.T) {
+	t.Parallel()
+	db := withAuthority(t)
+	update(t, db, func(tx *Tx) error { return tx.CertifyAuthority("a1", "01", []byte("wider"), []byte("root")) })
+	view(t, db, func(tx *Tx) error {
+		all, err := tx.Authorities()
+		if err != nil || len(all) != 1 {
+			t.Fatalf("got %v, %v, want one", all, err)
+		}
+		if a := all[0]; a.State != AuthorityActive || string(a.Certificate) != "wider" || string(a.Chain) != "root" || a.Request != nil || a.SecretID != "" {
+			t.Errorf("got %+v", a)
+		}
+		return nil
+	})
+	update(t, db, func(tx *Tx) error { return tx.SetAuthorityState("a1", AuthorityRetired) })
+	if err := refused(t, db, func(tx *Tx) error { return tx.CertifyAuthority("a1", "02", []byte("x"), nil) }); !errors.Is(err, ErrNotFound) {
+		t.Errorf("certifying a retired one: got %v, want ErrNotFound", err)
+	}
+	if err := refused(t, db, func(tx *Tx) error { return tx.ForgetAuthorityKey("a1") }); !errors.Is(err, ErrNotFound) {
+		t.Errorf("forgetting a key that is not here: got %v, want ErrNotFound", err)
+	}
+	update(t, db, func(tx *Tx) error {
+		return errors.Join(tx.SetPKIHost("pki.example.com"), tx.SetProfile("server", "{}"), tx.SetProfile("server", `{"a":1}`))
+	})
+	view(t, db, func(tx *Tx) error {
+		host, err := tx.PKIHost()
+		profiles, err2 := tx.Profiles()
+		if host != "pki.example.com" || len(profiles) != 1 || profiles["server"] != `{"a":1}` {
+			t.Errorf("got %q, %v", host, profiles)
+		}
+		return errors.Join(err, err2)
+	})
+}
+
+// TestTheBook plans, records and revokes, and looks after each what there is.
+func TestTheBook(t *testing.T) {
+	t.Parallel()
+	db := withAuthority(t)
+	end := time.Now().Add(time.Hour).UTC().Truncate(time.Microsecond)
+	line := func(serial string) Issuance {
+		return Issuance{Serial: serial, AuthorityID: "a1", Shard: 1, Profile: "server", Requester: "root", Subject: "CN=a", KeyID: "k", Names: []string{"a.example.com", "kim@example.com"}, NotAfter: end, TBS: []byte("tbs" + serial)}
+	}
+	update(t, db, func(tx *Tx) error {
+		if n, err := tx.OpenShard("a1", 2); err != nil || n != 1 {
+			t.Errorf("the first shard: got %d, %v", n, err)
+		}
+		return errors.Join(tx.PlanIssuance(line("aa")), tx.PlanIssuance(line("bb")))
+	})
+	if err := refused(t, db, func(tx *Tx) error { return tx.PlanIssuance(line("aa")) }); !errors.Is(err, ErrExists) {
+		t.Errorf("a serial twice: got %v, want ErrExists", err)
+	}
+	view(t, db, func(tx *Tx) error {
+		all, err := tx.UnfinishedIssuances(time.Now().Add(time.Minute), 10)
+		if len(all) != 2 || string(all[0].TBS) != "tbs"+all[0].Serial {
+			t.Errorf("unfinished: got %+v", all)
+		}
+		return err
+	})
+	update(t, db, func(tx *Tx) error {
+		return errors.Join(tx.RecordIssuance("aa", []byte("A")), tx.RecordIssuance("aa", []byte("A")))
+	})
+	for what, f := range map[string]func(tx *Tx) error{
+		"another certificate for it": func(tx *Tx) error { return tx.RecordIssuance("aa", []byte("B")) },
+	} {
+		if err := refused(t, db, f); !errors.Is(err, ErrExists) {
+			t.Errorf("%s: got %v, want ErrExists", what, err)
+		}
+	}
+	if err := refused(t, db, func(tx *Tx) error { return tx.RecordIssuance("cc", []byte("C")) }); !errors.Is(err, ErrNotFound) {
+		t.Errorf("recording what was never planned: got %v, want ErrNotFound", err)
+	}
+	update(t, db, func(tx *Tx) error {
+		if n, err := tx.OpenShard("a1", 2); err != nil || n != 2 {
+			t.Errorf("a full shard: got %d, %v, want the next", n, err)
+		}
+		return tx.Published(Shard{AuthorityID: "a1", Number: 1, CRLNumber: "7", ThisUpdate: end, NextUpdate: end})
+	})
+	update(t, db, func(tx *Tx) error { return tx.Revoke("aa", 1) })
+	if err := refused(t, db, func(tx *Tx) error { return tx.Revoke("aa", 4) }); !errors.Is(err, ErrExists) {
+		t.Errorf("revoking again: got %v, want ErrExists", err)
+	}
+	view(t, db, func(tx *Tx) error {
+		i, err := tx.Issuance("aa")
+		if string(i.Certificate) != "A" || i.TBS != nil || i.RecordedAt.IsZero() || i.RevokedAt.IsZero() || i.Reason != 1 || !i.NotAfter.Equal(end) {
+			t.Errorf("got %+v", i)
+		}
+		for _, c := range []struct {
+			shard int64
+			from  time.Time
+			want  int
+		}{{0, time.Now(), 1}, {1, time.Now(), 1}, {2, time.Now(), 0}, {0, end.Add(time.Second), 0}} {
+			n := 0
+			err = errors.Join(err, tx.EachRevoked("a1", c.shard, c.from, func(r Revoked) error { n++; return nil }))
+			if n != c.want {
+				t.Errorf("shard %d from %v: got %d, want %d", c.shard, c.from, n, c.want)
+			}
+		}
+		shards, err2 := tx.Shards()
+		got := fmt.Sprint(shards[0].Dirty, shards[1].Dirty, shards[2].Dirty, shards[1].Closed, shards[2].Closed, shards[1].Issued, shards[1].CRLNumber)
+		if got != "true true true true false 27" {
+			t.Errorf("shards: got %s", got)
+		}
+		return errors.Join(err, err2)
+	})
+	update(t, db, func(tx *Tx) error { return tx.RetireShards(end.Add(time.Second)) })
+	view(t, db, func(tx *Tx) error {
+		shards, err := tx.Shards()
+		if len(shards) != 2 || shards[0].Number != 0 || shards[1].Number != 2 {
+			t.Errorf("after retiring: got %+v", shards)
+		}
+		return err
+	})
+}
+
+func TestSearchable(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{"mail.example.com": "com.example.mail", "*.example.com": "com.example.*", "kim@example.com": "com.example@kim", "mail": "mail"} {
+		if got := searchable(name); got != want {
+			t.Errorf("%s: got %s, want %s", name, got, want)
+		}
+	}
+	hosts := []string{searchable("a.example.com"), searchable("example.org"), searchable("kim@example.com"), searchable("b.example.com")}
+	slices.Sort(hosts)
+	if hosts[3] != "org.example" {
+		t.Errorf("got %v: a domain is not together", hosts)
+	}
+}

@@ -1,0 +1,163 @@
+package state
+
+import (
+	"database/sql"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Issuance is one line of the book: a certificate that was planned, and perhaps signed and revoked.
+type Issuance struct {
+	Serial      string // lower-case hex
+	AuthorityID string
+	Shard       int64
+	Profile     string
+	Requester   string
+	Subject     string // RFC 4514 text
+	KeyID       string // SHA-256 of the SubjectPublicKeyInfo, lower-case hex
+	Names       []string
+	NotBefore   time.Time
+	NotAfter    time.Time
+	TBS         []byte // the octets to be signed; nil once the certificate is there
+	Certificate []byte // DER; nil: planned, and not recorded
+	PlannedAt   time.Time
+	RecordedAt  time.Time // zero: not yet
+	RevokedAt   time.Time // zero: it was not
+	Reason      int       // CRLReason, RFC 5280 section 5.3.1
+}
+
+// PlanIssuance writes a certificate down before it is signed, and counts it in its shard. A serial that is there already
+// is [ErrExists].
+func (tx *Tx) PlanIssuance(i Issuance) error {
+	result, err := tx.tx.ExecContext(tx.ctx, `INSERT INTO issuance (serial, authority_id, shard, profile, requester, subject, key_id, not_before, not_after, tbs, planned_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (serial) DO NOTHING`,
+		i.Serial, i.AuthorityID, i.Shard, i.Profile, i.Requester, i.Subject, i.KeyID, micro(i.NotBefore), micro(i.NotAfter), i.TBS, micro(tx.now))
+	if err != nil {
+		return fmt.Errorf("planning certificate %s: %w", i.Serial, err)
+	}
+	if n, err := result.RowsAffected(); err != nil || n == 0 {
+		if err == nil {
+			err = ErrExists
+		}
+		return fmt.Errorf("planning certificate %s: %w", i.Serial, err)
+	}
+	for _, name := range i.Names {
+		if err := tx.exec(`INSERT INTO issuance_name (name, serial) VALUES ($1, $2) ON CONFLICT DO NOTHING`, searchable(name), i.Serial); err != nil {
+			return fmt.Errorf("planning certificate %s: %w", i.Serial, err)
+		}
+	}
+	return tx.hit(`UPDATE revocation_shard SET issued = issued + 1, ends_at = CASE WHEN ends_at < $3 THEN $3 ELSE ends_at END
+		WHERE authority_id = $1 AND number = $2`, i.AuthorityID, i.Shard, micro(i.NotAfter))
+}
+
+// RecordIssuance stores the certificate of a planned serial. Another one for the same serial is [ErrExists]; the same
+// again changes nothing; a serial that was never planned is [ErrNotFound].
+func (tx *Tx) RecordIssuance(serial string, certificate []byte) error {
+	i, err := tx.Issuance(serial)
+	switch {
+	case err != nil:
+		return err
+	case i.Certificate != nil && !slices.Equal(i.Certificate, certificate):
+		return fmt.Errorf("recording certificate %s: %w", serial, ErrExists)
+	case i.Certificate != nil:
+		return nil
+	}
+	return tx.hit(`UPDATE issuance SET certificate = $2, tbs = NULL, recorded_at = $3 WHERE serial = $1 AND certificate IS NULL`, serial, certificate, micro(tx.now))
+}
+
+const issuanceColumns = `serial, authority_id, shard, profile, requester, subject, key_id, not_before, not_after, tbs, certificate, planned_at, recorded_at, revoked_at, reason`
+
+func scanIssuance(scan func(...any) error) (Issuance, error) {
+	var i Issuance
+	var before, after, planned int64
+	var recorded, revoked, reason sql.NullInt64
+	err := scan(&i.Serial, &i.AuthorityID, &i.Shard, &i.Profile, &i.Requester, &i.Subject, &i.KeyID, &before, &after, &i.TBS, &i.Certificate, &planned, &recorded, &revoked, &reason)
+	i.NotBefore, i.NotAfter, i.PlannedAt, i.Reason = fromMicro(before), fromMicro(after), fromMicro(planned), int(reason.Int64)
+	if recorded.Valid {
+		i.RecordedAt = fromMicro(recorded.Int64)
+	}
+	if revoked.Valid {
+		i.RevokedAt = fromMicro(revoked.Int64)
+	}
+	return i, err
+}
+
+// Issuance returns the line of a serial, without its names, or fails with [ErrNotFound].
+func (tx *Tx) Issuance(serial string) (Issuance, error) {
+	i, err := scanIssuance(tx.tx.QueryRowContext(tx.ctx, `SELECT `+issuanceColumns+` FROM issuance WHERE serial = $1`, serial).Scan)
+	if err != nil {
+		return i, fmt.Errorf("reading certificate %s: %w", serial, notFound(err))
+	}
+	return i, nil
+}
+
+// UnfinishedIssuances returns what was planned before a time and never recorded, the oldest first, without names.
+func (tx *Tx) UnfinishedIssuances(before time.Time, limit int) ([]Issuance, error) {
+	return collect(tx, `SELECT `+issuanceColumns+` FROM issuance WHERE certificate IS NULL AND planned_at < $1 ORDER BY planned_at LIMIT $2`, scanIssuance, micro(before), limit)
+}
+
+// Revoke marks a certificate as revoked, and its shard and the complete list as not saying so yet. One that was revoked
+// before is [ErrExists].
+func (tx *Tx) Revoke(serial string, reason int) error {
+	i, err := tx.Issuance(serial)
+	if err != nil {
+		return err
+	}
+	if !i.RevokedAt.IsZero() {
+		return fmt.Errorf("revoking certificate %s: %w", serial, ErrExists)
+	}
+	if err := tx.hit(`UPDATE issuance SET revoked_at = $2, reason = $3 WHERE serial = $1`, serial, micro(tx.now), reason); err != nil {
+		return fmt.Errorf("revoking certificate %s: %w", serial, err)
+	}
+	return tx.hit(`UPDATE revocation_shard SET dirty = TRUE WHERE authority_id = $1 AND number IN (0, $2)`, i.AuthorityID, i.Shard)
+}
+
+// Revoked is one entry of a revocation list.
+type Revoked struct {
+	Serial    string
+	RevokedAt time.Time
+	Reason    int
+}
+
+// EachRevoked calls f with what a list names, in the order of the serials, until f fails: the certificates of a shard, or
+// of all shards for shard 0, that were revoked and end after the time from. RFC 5280 section 3.3: an entry stays until it
+// was on a list after the certificate's end; the caller passes an earlier time.
+func (tx *Tx) EachRevoked(authorityID string, shard int64, from time.Time, f func(Revoked) error) error {
+	query := `SELECT serial, revoked_at, reason FROM issuance WHERE authority_id = $1 AND revoked_at IS NOT NULL AND not_after >= $2`
+	args := []any{authorityID, micro(from)}
+	if shard != 0 {
+		query += ` AND shard = $3`
+		args = append(args, shard)
+	}
+	rows, err := tx.tx.QueryContext(tx.ctx, query+` ORDER BY serial`, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var r Revoked
+		var at int64
+		if err := rows.Scan(&r.Serial, &at, &r.Reason); err != nil {
+			return err
+		}
+		r.RevokedAt = fromMicro(at)
+		if err := f(r); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// searchable is a name as the book keeps it: the labels of a host reversed, so that everything below a domain begins with
+// it; an e-mail address as its domain, then the rest.
+func searchable(name string) string {
+	local, host := "", name
+	if i := strings.LastIndexByte(name, '@'); i >= 0 {
+		local, host = "@"+name[:i], name[i+1:]
+	}
+	labels := strings.Split(host, ".")
+	slices.Reverse(labels)
+	return strings.Join(labels, ".") + local
+}
