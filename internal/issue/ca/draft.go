@@ -168,7 +168,7 @@ func (p *Profile) checkKey(pub crypto.PublicKey, i *Issuer) error {
 	if same, ok := pub.(interface{ Equal(crypto.PublicKey) bool }); ok && same.Equal(i.cert.PublicKey) {
 		return &KeyError{KeyType: x509cert.KeyType(pub), Reason: "it is the authority's own"}
 	}
-	return judgePublic(pub)
+	return i.judge.Judge(pub)
 }
 
 // subject is that of the certificate: what was asked, if the profile takes it, with the first name as common name if

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"postseal/internal/ground/keys"
 	"postseal/internal/ground/x509cert"
 	"postseal/internal/issue/signed"
 )
@@ -33,6 +34,7 @@ type Issuer struct {
 	access    []byte // AuthorityInfoAccess, nil without addresses
 	domains   []string
 	networks  []netip.Prefix
+	judge     *keys.PublicJudge
 }
 
 // ErrIssuer says that a certificate and a key cannot be an authority here.
@@ -62,7 +64,7 @@ func NewIssuer(o IssuerOptions) (*Issuer, error) {
 	if err != nil {
 		return bad(err.Error())
 	}
-	i := &Issuer{purpose: o.Purpose, cert: c, signer: o.Signer, algorithm: a, keyID: c.SubjectKeyId, domains: c.PermittedDNSDomains}
+	i := &Issuer{purpose: o.Purpose, cert: c, signer: o.Signer, algorithm: a, keyID: c.SubjectKeyId, domains: c.PermittedDNSDomains, judge: keys.NewPublicJudge()}
 	for _, url := range []string{o.OCSP, o.Issuers} {
 		if url != "" && !strings.HasPrefix(url, "http://") {
 			// RFC 5280 section 8: asking over https may itself need the answer.

@@ -92,7 +92,9 @@ func TestOthersReadIt(t *testing.T) {
 					t.Fatalf("%s, entry %d of %d: got %v, want %v", kind, i, n, got, want)
 				}
 			}
-			hasPoint := slices.ContainsFunc(list.Extensions, func(e pkix.Extension) bool { return e.Id.String() == "2.5.29.28" && e.Critical && bytes.Contains(e.Value, []byte(o.Point)) })
+			hasPoint := slices.ContainsFunc(list.Extensions, func(e pkix.Extension) bool {
+				return e.Id.String() == "2.5.29.28" && e.Critical && bytes.Contains(e.Value, []byte(o.Point))
+			})
 			if hasPoint != (o.Point != "") {
 				t.Errorf("%s, %d entries: issuing distribution point %v, want %v", kind, n, hasPoint, o.Point != "")
 			}

@@ -1,5 +1,0 @@
-package ca
-
-import "crypto"
-
-func judgePublic(crypto.PublicKey) error { return nil }
