@@ -8,8 +8,14 @@ import (
 	"math/big"
 )
 
-// publicScalarBits is how small a scalar is found by its public half alone. A search takes some milliseconds.
-const publicScalarBits = 20
+const (
+	// publicScalarBits is how small a scalar is found by its public half alone. A search takes some milliseconds.
+	publicScalarBits = 20
+	// quickScalarBits and quickBabySteps are those of [NewQuickPublicJudge]: five giant steps are left. The table
+	// takes a tenth of a second once for each curve.
+	quickScalarBits = 16
+	quickBabySteps  = 1 << 13
+)
 
 // A PublicJudge says of a public key, as certificates and requests of others bring it, whether anybody can find its
 // private half. Make one with [NewPublicJudge] and keep it: what searches share is computed once. It may be used by many
@@ -20,6 +26,12 @@ type PublicJudge struct {
 
 // NewPublicJudge returns a judge. What it needs is computed when the first key asks for it.
 func NewPublicJudge() *PublicJudge { return &PublicJudge{scalars: NewScalarSearch(publicScalarBits)} }
+
+// NewQuickPublicJudge returns a judge for an authority, which sees thousands of new keys and answers while somebody waits:
+// it finds scalars of 16 bits in the place of 20, for a hundredth of the work.
+func NewQuickPublicJudge() *PublicJudge {
+	return &PublicJudge{scalars: newScalarSearch(quickScalarBits, quickBabySteps)}
+}
 
 // Judge returns a [*WeakKeyError] for a key whose private half can be found: RSA too short, with a factor that everybody
 // tries, with primes close to each other, or from the chips of CVE-2017-15361 (ROCA); ECDSA with a scalar that is

@@ -133,6 +133,57 @@ func TestPublicJudge(t *testing.T) {
 	}
 }
 
+// TestQuickPublicJudge: less is found, and up to its bound everything, whatever giant step is needed.
+func TestQuickPublicJudge(t *testing.T) {
+	t.Parallel()
+	judge := NewQuickPublicJudge()
+	order := elliptic.P256().Params().N
+	for _, k := range []int64{1, quickBabySteps, quickBabySteps + 1, 2*quickBabySteps + 1, 51_113, 65_535} {
+		for _, scalar := range []*big.Int{big.NewInt(k), new(big.Int).Sub(order, big.NewInt(k))} {
+			weak, ok := errors.AsType[*WeakKeyError](judge.Judge(scalarKey(t, elliptic.P256(), scalar).Public()))
+			if !ok || !strings.Contains(weak.Reason, "at most 16 bits") {
+				t.Errorf("scalar %v: got %v", scalar, weak)
+			}
+		}
+	}
+	for range 20 {
+		key, err := Generate(ECDSAP256)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := judge.Judge(key.Public()); err != nil {
+			t.Errorf("a good key: %v", err)
+		}
+	}
+	if err := judge.Judge(scalarKey(t, elliptic.P256(), big.NewInt(1<<19)).Public()); err != nil {
+		t.Errorf("a scalar of 20 bits is beyond it: %v", err)
+	}
+}
+
+func BenchmarkPublicJudge(b *testing.B) {
+	for name, judge := range map[string]*PublicJudge{"full": NewPublicJudge(), "quick": NewQuickPublicJudge()} {
+		b.Run(name, func(b *testing.B) {
+			key, err := Generate(ECDSAP256)
+			if err != nil {
+				b.Fatal(err)
+			}
+			pub := key.Public().(*ecdsa.PublicKey)
+			search := judge.scalars
+			if err := judge.Judge(pub); err != nil { // the table is made
+				b.Fatal(err)
+			}
+			point, err := pub.Bytes()
+			if err != nil {
+				b.Fatal(err)
+			}
+			at := affine{new(big.Int).SetBytes(point[1:33]), new(big.Int).SetBytes(point[33:])}
+			for b.Loop() {
+				search.search(pub.Curve, at) // what was seen before would be remembered
+			}
+		})
+	}
+}
+
 // TestHalvesOfAFile: the public half that a file carries beside the private one is compared, in each form of file.
 func TestHalvesOfAFile(t *testing.T) {
 	t.Parallel()

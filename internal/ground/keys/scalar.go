@@ -41,7 +41,13 @@ type stepTable struct {
 // NewScalarSearch returns a search for scalars of at most that many bits, 1 to [MaxScalarBits]; beyond, it is that.
 func NewScalarSearch(bits int) *ScalarSearch {
 	bits = min(max(bits, 1), MaxScalarBits)
-	s := &ScalarSearch{bits: bits, baby: 1 << ((bits + 2) / 2), steps: map[string]func() *stepTable{}, known: map[[32]byte]bool{}}
+	return newScalarSearch(bits, 1<<((bits+2)/2))
+}
+
+// newScalarSearch takes the baby steps apart: more of them cost memory and a longer beginning once, and save giant steps
+// with each key.
+func newScalarSearch(bits int, baby int64) *ScalarSearch {
+	s := &ScalarSearch{bits: bits, baby: baby, steps: map[string]func() *stepTable{}, known: map[[32]byte]bool{}}
 	for _, curve := range []elliptic.Curve{elliptic.P224(), elliptic.P256(), elliptic.P384(), elliptic.P521()} {
 		s.steps[curve.Params().Name] = sync.OnceValue(func() *stepTable { return s.table(curve) })
 	}

@@ -64,7 +64,7 @@ func NewIssuer(o IssuerOptions) (*Issuer, error) {
 	if err != nil {
 		return bad(err.Error())
 	}
-	i := &Issuer{purpose: o.Purpose, cert: c, signer: o.Signer, algorithm: a, keyID: c.SubjectKeyId, domains: c.PermittedDNSDomains, judge: keys.NewPublicJudge()}
+	i := &Issuer{purpose: o.Purpose, cert: c, signer: o.Signer, algorithm: a, keyID: c.SubjectKeyId, domains: c.PermittedDNSDomains, judge: keys.NewQuickPublicJudge()}
 	for _, url := range []string{o.OCSP, o.Issuers} {
 		if url != "" && !strings.HasPrefix(url, "http://") {
 			// RFC 5280 section 8: asking over https may itself need the answer.

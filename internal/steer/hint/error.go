@@ -25,6 +25,7 @@ func entries() []entry {
 	table = append(table, sessionEntries()...)
 	table = append(table, fileEntries()...)
 	table = append(table, trustEntries()...)
+	table = append(table, authorityEntries()...)
 	table = append(table, recoveryEntries()...)
 	table = append(table, probeEntries()...)
 	table = append(table, tokenEntries()...)
