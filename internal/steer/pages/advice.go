@@ -101,6 +101,7 @@ type notice struct {
 	Since *stamp // nil for what follows from the state
 	Page  string // address of the page where something can be done about it; empty for none
 	Goes  string // what that page is
+	Mend  *mending
 
 	TextLang, HintLang string // "en" where the reader's language is another and there is no translation
 }
@@ -149,7 +150,7 @@ func causes(code health.Code) bool {
 
 // notices words conditions. Two that read the same are one: in Korean both members of a generation end
 // in the same words.
-func (w *words) notices(list []health.Condition, ends map[string]time.Time) []notice {
+func (w *words) notices(list []health.Condition, ends map[string]time.Time, mend func(health.Condition) *mending) []notice {
 	var all []notice
 	said := make(map[string]bool)
 	for _, c := range list {
@@ -158,6 +159,9 @@ func (w *words) notices(list []health.Condition, ends map[string]time.Time) []no
 			continue
 		}
 		said[n.Text] = true
+		if mend != nil {
+			n.Mend = mend(c)
+		}
 		all = append(all, n)
 	}
 	return all

@@ -12,8 +12,12 @@ import (
 	"postseal/internal/steer/desk"
 )
 
-// maxCertificates bounds the certificates on the page; those that end first are shown.
-const maxCertificates = 200
+const (
+	// maxCertificates bounds the certificates on the page; those that end first are shown.
+	maxCertificates = 60
+	// maxUnused bounds those among them that nothing uses.
+	maxUnused = 8
+)
 
 // overview is everything on the first page, worded and ready to print.
 type overview struct {
@@ -30,8 +34,12 @@ type overview struct {
 	WantedListeners string
 	Sessions        string
 
-	Certificates     []certificateRow
-	MoreCertificates string // how many are not shown; empty for none
+	Map              portMap
+	Time             timeline
+	Certificates     []certificateRow // those in use, and of the others those that end first
+	MoreCertificates string           // how many are not shown; empty for none
+	Changes          []deedRow
+	MoreChanges      string // how many since yesterday are not shown; empty for none
 	Listeners        []listenerRow
 	Off              []string // listeners that are turned off, with their ports
 }
@@ -48,6 +56,7 @@ type certificateRow struct {
 	StatusLevel   string
 	Reason        sentence
 	ID            string // of the certificate's page
+	X, Width      int    // of what is left, on the axis of the first page, of lifeUnits
 }
 
 // memberRow is one certificate of a generation, to be compared with what a client shows.
@@ -65,8 +74,8 @@ type listenerRow struct {
 	Backend, Sessions string
 }
 
-// overview words a status. lineages say what certificates are for beyond their listeners.
-func (w *words) overview(s *desk.Status, lineages []desk.LineageView, now time.Time) *overview {
+// overview words a status. lineages say what certificates are for beyond their listeners, the trail what has changed.
+func (w *words) overview(s *desk.Status, lineages []desk.LineageView, trail []desk.Deed, now time.Time) *overview {
 	o := &overview{Server: s.Server, Organisation: s.Organisation, Trial: s.Trial, Now: minute(now)}
 	ends := make(map[string]time.Time)
 	byThumbprint := make(map[string]desk.Certificate)
@@ -76,15 +85,13 @@ func (w *words) overview(s *desk.Status, lineages []desk.LineageView, now time.T
 			ends[c.Lineage] = c.NotAfter
 		}
 	}
-	o.Attention, o.Reminders = w.notices(s.Attention, ends), w.notices(s.Information, ends)
-
-	for _, members := range generations(s.Certificates) {
-		if len(o.Certificates) < maxCertificates {
-			o.Certificates = append(o.Certificates, w.certificate(members, lineages, now))
-		}
-	}
-	if more := len(generations(s.Certificates)) - len(o.Certificates) + s.More; more > 0 {
-		o.MoreCertificates = grouped(more)
+	mends := w.mends(s.Certificates)
+	o.Attention, o.Reminders = w.notices(s.Attention, ends, mends), w.notices(s.Information, ends, mends)
+	o.drawTime(w, s, lineages, now)
+	o.Map = w.portMap(s.Server, s.Listeners, byThumbprint, s.Attention, now)
+	var more int
+	if o.Changes, more = w.changes(trail, now); more > 0 {
+		o.MoreChanges = w.say("changed.more", grouped(more))
 	}
 	if len(o.Certificates) > 0 {
 		o.Next = &o.Certificates[0]
@@ -104,6 +111,42 @@ func (w *words) overview(s *desk.Status, lineages []desk.LineageView, now time.T
 	}
 	o.OpenListeners, o.WantedListeners, o.Sessions = grouped(open), grouped(len(o.Listeners)), grouped(sessions)
 	return o
+}
+
+// drawTime puts the certificates on one axis.
+func (o *overview) drawTime(w *words, s *desk.Status, lineages []desk.LineageView, now time.Time) {
+	all := generations(s.Certificates)
+	var shown [][]desk.Certificate
+	var ends []time.Time
+	unused := 0
+	for _, members := range all {
+		used := slices.ContainsFunc(lineages, func(l desk.LineageView) bool { return l.Lineage == members[0].Lineage })
+		if !used {
+			unused++
+		}
+		if len(shown) < maxCertificates && (used || unused <= maxUnused) {
+			shown, ends = append(shown, members), append(ends, firstEnd(members))
+		}
+	}
+	a := newAxis(now, ends)
+	for i, members := range shown {
+		row := w.certificate(members, lineages, now)
+		from := earlier(later(members[0].NotBefore, now), a.until)
+		row.X = a.place(from)
+		if ends[i].After(now) {
+			row.Width = max(a.place(ends[i])-row.X, lifeUnits/200)
+		}
+		o.Certificates = append(o.Certificates, row)
+	}
+	if more := len(all) - len(shown) + s.More; more > 0 {
+		o.MoreCertificates = grouped(more)
+	}
+	o.Time = w.timeline(a)
+}
+
+// firstEnd is when the first of some certificates ends.
+func firstEnd(members []desk.Certificate) time.Time {
+	return slices.MinFunc(members, func(a, b desk.Certificate) int { return a.NotAfter.Compare(b.NotAfter) }).NotAfter
 }
 
 // generations puts the members of each generation together, in the order of their first.

@@ -180,7 +180,12 @@ func (p *center) overview(w http.ResponseWriter, r *http.Request, v visitor) {
 		p.broken(w, r, "reading the lineages", err)
 		return
 	}
-	p.show(w, r, v, sheet{template: "overview", title: status.Server, path: "/", here: "overview", body: v.words.overview(status, lineages, time.Now())})
+	trail, err := p.desk.Trail(r.Context(), trailGlance)
+	if err != nil {
+		p.broken(w, r, "reading the audit trail", err)
+		return
+	}
+	p.show(w, r, v, sheet{template: "overview", title: status.Server, path: "/", here: "overview", body: v.words.overview(status, lineages, trail, time.Now())})
 }
 
 // session returns the session of a request: its token, and whose it is, empty for a stranger's. ok is

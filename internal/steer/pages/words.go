@@ -31,7 +31,7 @@ type vocabulary map[string]said
 // the first one say stands in english.go and korean.go.
 func vocabularies() []vocabulary {
 	return []vocabulary{frameWords(), actWords(), certificatesWords(), certificateWords(), makeWords(), importWords(), exportWords(), enableWords(),
-		listenersWords(), trustWords()}
+		listenersWords(), trustWords(), overviewWords(), historyWords()}
 }
 
 // languages are those of the pages, the default first.

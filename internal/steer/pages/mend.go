@@ -1,0 +1,47 @@
+package pages
+
+import (
+	"postseal/internal/ground/health"
+	"postseal/internal/steer/desk"
+)
+
+// mending is what can be done about a condition right here: a button that shows what it would change, or the page where it
+// is mended.
+type mending struct {
+	Label   string
+	Button  string // address that a form is sent to; empty when it is a page
+	Page    string
+	Lineage string
+	At      string // the listener
+}
+
+// mends says for each condition what mends it. What only a person can do elsewhere has a command in its hint and nothing
+// here.
+func (w *words) mends(certificates []desk.Certificate) func(health.Condition) *mending {
+	self := make(map[string]bool) // by lineage
+	for _, c := range certificates {
+		self[c.Lineage] = c.SelfSigned
+	}
+	return func(c health.Condition) *mending {
+		signed, known := self[c.Object]
+		switch c.Code {
+		case health.CodeCertificateEnding, health.CodeCertificateExpired, health.CodeRenewalFailed, health.CodeCertificateRevoked:
+			switch {
+			case !known:
+				return nil
+			case signed:
+				return &mending{Label: w.say("mend.renew"), Button: "/certificate/renew", Lineage: c.Object}
+			}
+			return &mending{Label: w.say("mend.request"), Button: "/certificate/renew-request", Lineage: c.Object}
+		case health.CodeRenewalWaiting:
+			return &mending{Label: w.say("mend.activate"), Button: "/certificate/activate", Lineage: c.Object}
+		case health.CodeListenerClosed:
+			return &mending{Label: w.say("mend.disable", c.Object), Button: "/listeners/disable", At: c.Object}
+		case health.CodeListenerWithoutCertificate, health.CodeManagementWithoutCertificate, health.CodeNameNotCovered:
+			return &mending{Label: w.say("mend.choose"), Page: "/certificates"}
+		case health.CodeNoRecoveryKey, health.CodeRecoveryUntested, health.CodeRecoveryUnsigned, health.CodeRecoveryIncomplete, health.CodeNoBackup, health.CodeBackupOld:
+			return &mending{Label: w.say("mend.backup"), Page: "/backup"}
+		}
+		return nil
+	}
+}
