@@ -22,6 +22,7 @@ type step struct {
 	title   string // key of a text that says what it does, with a place for object
 	object  string
 	request map[string]json.RawMessage
+	will    []string // what it makes, in the reader's words, where the change does not say
 }
 
 // newStep makes a step of a request of package desk.
@@ -117,7 +118,7 @@ func (p *center) preview(w http.ResponseWriter, r *http.Request, v visitor, d dr
 // nothing says whether an act would change nothing: it warns so, in words that begin so.
 func nothing(s step, c *desk.Change) bool {
 	already := func(warning string) bool {
-		return strings.HasPrefix(warning, "nothing to change") || s.act == "cert/import" && strings.Contains(warning, " is here already, in lineage ")
+		return strings.HasPrefix(warning, "nothing to change") || strings.HasPrefix(warning, "nothing to make") || s.act == "cert/import" && strings.Contains(warning, " is here already, in lineage ")
 	}
 	return !c.Replaces && len(c.Moves)+len(c.Removed) == 0 && (len(c.Certificates) == 0 || s.act == "cert/enable") &&
 		len(c.Warnings) > 0 && !slices.ContainsFunc(c.Warnings, func(w string) bool { return !already(w) })
@@ -256,7 +257,7 @@ func partsOf(own string) (path string, keep []string) {
 	if err != nil {
 		return "/", nil
 	}
-	return u.Path, []string{"id", u.Query().Get("id")}
+	return u.Path, []string{"id", u.Query().Get("id"), "authority", u.Query().Get("authority")}
 }
 
 // placeOf is the place in the navigation that a page belongs to.
@@ -268,6 +269,12 @@ func placeOf(path string) string {
 		return "listeners"
 	case strings.HasPrefix(path, "/trust"):
 		return "trust"
+	case strings.HasPrefix(path, "/plan"):
+		return "plan"
+	case strings.HasPrefix(path, "/backup"):
+		return "backup"
+	case strings.HasPrefix(path, "/check"):
+		return "check"
 	}
 	return "overview"
 }

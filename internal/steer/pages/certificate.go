@@ -51,6 +51,8 @@ type certificatePage struct {
 	Activation  []option
 	Keys        []option
 	Command     string
+	History     []deedRow
+	HistoryPage string
 }
 
 // fact is a word and what it stands for.
@@ -112,8 +114,14 @@ func (p *center) certificate(w http.ResponseWriter, r *http.Request, v visitor) 
 		p.broken(w, r, "reading a lineage", err)
 		return
 	}
-	p.show(w, r, v, sheet{template: "certificate", title: d.Name, path: "/certificate", keep: []string{"id", d.Thumbprint}, here: "certificates",
-		body: v.words.detail(d, path, l, time.Now())})
+	trail, err := p.desk.Trail(r.Context(), trailDepth)
+	if err != nil {
+		p.broken(w, r, "reading the audit trail", err)
+		return
+	}
+	page := v.words.detail(d, path, l, time.Now())
+	page.History, page.HistoryPage = v.words.historyOf(trail, d.Lineage, d.Thumbprint), address("/audit", "object", d.Lineage, "all", "1")
+	p.show(w, r, v, sheet{template: "certificate", title: d.Name, path: "/certificate", keep: []string{"id", d.Thumbprint}, here: "certificates", body: page})
 }
 
 // detail words a certificate.
@@ -298,6 +306,9 @@ func (p *center) buttons() map[string]func(*http.Request, visitor, values) (draf
 		"/certificate/renew": one(func(g values) (step, error) {
 			return newStep("cert/renew", "act.renew", g.Get("lineage"), desk.RenewRequest{ID: g.Get("id"), KeepKey: g.on("keep"), NoActivate: g.on("wait")})
 		}, nil),
+		"/certificate/renew-request": one(func(g values) (step, error) {
+			return newStep("cert/renew-request", "act.renew-request", g.Get("lineage"), desk.RenewRequest{ID: g.Get("id"), KeepKey: g.on("keep")})
+		}, nil),
 		"/certificate/activate": one(func(g values) (step, error) {
 			return newStep("cert/activate", "act.activate", g.Get("lineage"), desk.ActivateRequest{ID: g.Get("id")})
 		}, lineage),
@@ -322,6 +333,7 @@ func (p *center) buttons() map[string]func(*http.Request, visitor, values) (draf
 		"/listeners/disable": listeners(func(g values) (step, error) {
 			return newStep("listener/set", "act.listener-disable", g.Get("listener"), desk.ListenerRequest{Listener: g.Get("listener")})
 		}),
+		"/plan/apply": p.applyPlan,
 		"/trust/remove": func(_ *http.Request, _ visitor, g values) (draft, error) {
 			s, err := newStep("trust/remove", "act.untrust", g.Get("name"), desk.ForgetRequest{ID: g.Get("id")})
 			return draft{steps: []step{s}, back: "/trust", then: "/trust"}, err

@@ -19,12 +19,11 @@ const (
 
 // deedRow is something that was done, worded.
 type deedRow struct {
-	Number        string
-	At            stamp
-	Who, From     string
-	Act           string
-	Object, Page  string // Page is where the object is shown; empty for nowhere
-	Before, After string // JSON
+	Number       string
+	At           stamp
+	Who, From    string
+	Act          string
+	Object, Page string // Page is where the object is shown; empty for nowhere
 }
 
 // looks are acts that change no certificate: who comes and goes. They stand in the audit trail, not among the changes.
@@ -34,9 +33,9 @@ func looks(act string) bool {
 
 // deed words a row of the audit trail.
 func (w *words) deed(d desk.Deed) deedRow {
-	row := deedRow{Number: plainNumber(int(d.Number)), At: minute(d.At), Who: d.Who, From: d.From, Act: d.Act, Object: d.Object, Before: d.Before, After: d.After}
-	if text, ok := w.texts["did."+d.Act]; ok {
-		row.Act = text
+	row := deedRow{Number: plainNumber(int(d.Number)), At: minute(d.At), Who: d.Who, From: d.From, Act: w.did(d.Act), Object: d.Object}
+	if len(d.Object) == 64 { // a fingerprint: its beginning tells it from others
+		row.Object = d.Object[:16] + "…"
 	}
 	_, listens := listener.ByName(d.Object)
 	switch {
@@ -51,6 +50,25 @@ func (w *words) deed(d desk.Deed) deedRow {
 		row.Page = "/backup"
 	}
 	return row
+}
+
+// did is what an act is called when it is done.
+func (w *words) did(act string) string {
+	if text, ok := w.texts["did."+act]; ok {
+		return text
+	}
+	return act
+}
+
+// historyOf are the last deeds about an object, by any of its names.
+func (w *words) historyOf(trail []desk.Deed, names ...string) []deedRow {
+	var rows []deedRow
+	for _, d := range trail {
+		if len(rows) < maxChanges && slices.Contains(names, d.Object) {
+			rows = append(rows, w.deed(d))
+		}
+	}
+	return rows
 }
 
 // aboutCertificate says whether the object of an act is a lineage or a certificate.
@@ -108,9 +126,15 @@ func historyWords() vocabulary {
 		"did.enable-listener":  {"turned the listener on", "리스너 켜기"},
 		"did.disable-listener": {"turned the listener off", "리스너 끄기"},
 
-		"history.when": {"When", "시각"},
-		"history.who":  {"Who", "누가"},
-		"history.what": {"What", "한 일"},
-		"history.of":   {"Of what", "대상"},
+		"did.token-new":    {"made a token", "토큰 생성"},
+		"did.token-revoke": {"revoked a token", "토큰 취소"},
+
+		"history.title": {"History", "이력"},
+		"history.none":  {"The last rows of the audit trail have nothing of it.", "최근 감사 기록에 이 항목에 대한 것이 없습니다."},
+		"history.all":   {"All of its history", "전체 이력 보기"},
+		"history.when":  {"When", "시각"},
+		"history.who":   {"Who", "누가"},
+		"history.what":  {"What", "한 일"},
+		"history.of":    {"Of what", "대상"},
 	}
 }

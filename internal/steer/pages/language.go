@@ -76,7 +76,7 @@ func switched(w http.ResponseWriter, r *http.Request, have []*words) bool {
 
 // keptParameters are those that say which page is meant; whatever else an address brings is dropped.
 func keptParameters() []string {
-	return []string{"token", "id", "listener", "status", "domain", "within", "all", "page"}
+	return []string{"token", "id", "listener", "status", "domain", "within", "all", "page", "authority", "who", "act", "object"}
 }
 
 // choice is one language in the switch.

@@ -3,6 +3,7 @@ package pages
 import (
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -33,7 +34,9 @@ func visits(session, link string) map[string]request {
 		"a certificate": "/certificate?id=" + internal, "the auth certificate": "/certificate?id=" + auth, "no certificate": "/certificate?id=0123456789", "no id": "/certificate",
 		"new": "/certificate/new", "request": "/certificate/request", "the next request": "/certificate/request?id=" + management, "import": "/certificate/import", "enable": "/certificate/enable?id=" + management,
 		"enable nothing": "/certificate/enable?id=nothing", "export": "/certificate/export?id=" + management, "export refused": "/certificate/export?id=" + internal,
-		"listeners": "/listeners", "trust": "/trust", "trust, add": "/trust/add", "distrust": "/trust/distrust",
+		"listeners": "/listeners", "trust": "/trust", "plan": "/plan", "plan, an authority": "/plan?authority=letsencrypt", "calendar": "/plan/calendar", "authorities": "/plan/authorities?want=acme&want=free",
+		"check": "/check", "audit": "/audit", "audit, everything": "/audit?all=1&who=test", "audit, none": "/audit?object=nobody", "backup": "/backup", "tokens": "/tokens",
+		"trust, add": "/trust/add", "distrust": "/trust/distrust",
 	} {
 		all[name] = request{target: target, session: session}
 	}
@@ -68,6 +71,15 @@ func visits(session, link string) map[string]request {
 		"two passwords":   {"/certificate/export", "id=" + management + "&format=pem&password=a&repeated=b"},
 		"bare key":        {"/certificate/export", "id=" + management + "&format=pem"},
 		"no export":       {"/certificate/export", "id=" + internal + "&format=modern&password=a&repeated=a"},
+		"plan, done":      {"/plan/apply", "choice=san&authority=public"},
+		"no choice":       {"/plan/apply", "choice=x&authority=public"},
+		"renew, asked":    {"/certificate/renew-request", "id=" + management + "&lineage=" + management},
+		"bad host":        {"/check", "hosts=" + url.QueryEscape("-not a host")},
+		"no host":         {"/check", "hosts="},
+		"a closed port":   {"/check", "hosts=127.0.0.1:1"},
+		"no key":          {"/backup/create", ""},
+		"no token":        {"/tokens/revoke", "name=nobody"},
+		"a bad token":     {"/tokens", "name=&scope=read&life=90"},
 		"no draft":        {"/confirm", "draft=x"},
 		"nothing done":    {"/undo", "done=x"},
 	} {
@@ -157,7 +169,7 @@ func readStrictly(t *testing.T, h http.Handler, q request) {
 				t.Error("<th> without scope")
 			}
 		case atom.Form:
-			if filter := at["method"] == "get" && at["action"] == "/certificates"; at["method"] != "post" && !filter {
+			if filter := at["method"] == "get" && slices.Contains([]string{"/certificates", "/plan", "/plan/authorities", "/audit"}, at["action"]); at["method"] != "post" && !filter {
 				t.Errorf("<form> with method %q", at["method"])
 			}
 		case atom.Script, atom.Style, atom.Iframe, atom.Img, atom.Object:

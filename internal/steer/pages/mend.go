@@ -39,6 +39,10 @@ func (w *words) mends(certificates []desk.Certificate) func(health.Condition) *m
 			return &mending{Label: w.say("mend.disable", c.Object), Button: "/listeners/disable", At: c.Object}
 		case health.CodeListenerWithoutCertificate, health.CodeManagementWithoutCertificate, health.CodeNameNotCovered:
 			return &mending{Label: w.say("mend.choose"), Page: "/certificates"}
+		case health.CodeServedNotBound:
+			return &mending{Label: w.say("mend.check"), Page: "/check"}
+		case health.CodeTokenEnding:
+			return &mending{Label: w.say("mend.tokens"), Page: "/tokens"}
 		case health.CodeNoRecoveryKey, health.CodeRecoveryUntested, health.CodeRecoveryUnsigned, health.CodeRecoveryIncomplete, health.CodeNoBackup, health.CodeBackupOld:
 			return &mending{Label: w.say("mend.backup"), Page: "/backup"}
 		}

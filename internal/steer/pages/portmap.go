@@ -55,8 +55,8 @@ func (w *words) portMap(server string, listeners []desk.ListenerView, byThumbpri
 			cell.Word, cell.Level = w.say("listeners.none"), levelBad
 		}
 		for _, c := range troubles {
-			if c.Object == l.Listener && c.Code == "servedNotBound" {
-				cell.Word, cell.Level, cell.Page = w.say("map.not-bound"), levelBad, "/listeners"
+			if c.Object == l.Listener && c.Code == health.CodeServedNotBound {
+				cell.Word, cell.Level, cell.Page = w.say("map.not-bound"), levelBad, "/check"
 			}
 		}
 		m.Ports = append(m.Ports, head)
@@ -90,6 +90,8 @@ func overviewWords() vocabulary {
 		"mend.activate": {"Put it in force", "적용"},
 		"mend.disable":  {"Turn %s off", "%s 리스너 끄기"},
 		"mend.choose":   {"Choose a certificate", "TLS 인증서 고르기"},
+		"mend.check":    {"Look at what is served", "제공 상태 점검"},
+		"mend.tokens":   {"Tokens", "토큰 보기"},
 		"mend.backup":   {"Backup and recovery", "백업과 복구"},
 	}
 }

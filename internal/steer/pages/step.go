@@ -13,6 +13,7 @@ import (
 type stepView struct {
 	Title    string
 	Later    bool // it depends on the steps before it, so nothing can be said yet
+	Will     []string
 	Moves    []moveView
 	Removed  []sentence
 	Warnings []sentence
@@ -44,7 +45,7 @@ type madeView struct {
 
 // step words an act.
 func (w *words) step(s step, c *desk.Change, now time.Time) stepView {
-	view := stepView{Title: w.say(s.title, s.object), Later: c == nil}
+	view := stepView{Title: w.say(s.title, s.object), Later: c == nil, Will: s.will}
 	if c == nil {
 		return view
 	}

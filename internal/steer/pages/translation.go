@@ -8,6 +8,8 @@ func koreanPatterns() []pattern {
 	var all []pattern
 	for _, p := range [][2]string{
 		{`^nothing to change: .*$`, "바뀌는 것이 없습니다. 이미 그렇게 되어 있습니다."},
+		{`^nothing to make: .*$`, "만들 것이 없습니다. 계획의 TLS 인증서가 모두 있거나 이미 요청해 두었습니다."},
+		{`^(.+) gets no certificate: clients must use (.+) first$`, "$1: TLS 인증서를 받지 않습니다. 클라이언트가 먼저 $2 이름을 써야 합니다."},
 		{`^(\S+) stays closed until a certificate is enabled for it without --sni-only: it has no default$`, "기본 TLS 인증서가 없어 $1 리스너는 계속 닫혀 있습니다. 기본으로도 하나를 쓰도록 하십시오."},
 		{`^(.+): clients will refuse it: it ended at (.+)$`, "$1: 클라이언트가 거부합니다. ${2}에 만료되었습니다."},
 		{`^(.+): clients will refuse it: it is not valid before (.+)$`, "$1: 클라이언트가 거부합니다. ${2}부터 유효합니다."},

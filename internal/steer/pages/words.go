@@ -31,7 +31,8 @@ type vocabulary map[string]said
 // the first one say stands in english.go and korean.go.
 func vocabularies() []vocabulary {
 	return []vocabulary{frameWords(), actWords(), certificatesWords(), certificateWords(), makeWords(), importWords(), exportWords(), enableWords(),
-		listenersWords(), trustWords(), overviewWords(), historyWords()}
+		listenersWords(), trustWords(), overviewWords(), historyWords(),
+		checkWords(), planWords(), calendarWords(), auditWords(), backupWords(), tokensWords()}
 }
 
 // languages are those of the pages, the default first.

@@ -15,8 +15,10 @@ import (
 	"postseal/internal/ground/listener"
 	"postseal/internal/ground/state"
 	"postseal/internal/ground/x509cert"
+	"postseal/internal/keep/plan"
 	"postseal/internal/steer/desk"
 	"postseal/internal/steer/hint"
+	"postseal/internal/steer/probe"
 )
 
 func TestBothLanguagesHaveTheSameKeys(t *testing.T) {
@@ -139,6 +141,41 @@ func TestKeysAreUsedAndThere(t *testing.T) {
 		used["use."+role] = true
 	}
 	used["tls.stls"] = true
+	for _, code := range probe.Codes() {
+		used["finding."+string(code)] = true
+	}
+	for _, severity := range []probe.Severity{probe.OK, probe.Info, probe.Warn, probe.Bad} {
+		used["severity."+string(severity)] = true
+	}
+	for _, scope := range desk.Scopes() {
+		used["scope."+string(scope)], used["scope."+string(scope)+".help"] = true, true
+	}
+	for _, choice := range plan.ChoiceWords() {
+		used["choice."+choice], used["choice."+choice+".teach"] = true, true
+	}
+	for _, zone := range []plan.Zone{plan.ZoneInside, plan.ZoneEdge, plan.ZoneManagement, plan.ZoneInternal, "partner"} {
+		used["zone."+string(zone)] = true
+	}
+	for _, issuer := range []string{plan.IssuerPublic, plan.IssuerSelf} {
+		used["issuer."+issuer] = true
+	}
+	for _, effect := range []string{plan.EffectBreaks, plan.EffectWork, plan.EffectWatch} {
+		used["effect."+effect] = true
+	}
+	for _, fits := range []string{plan.FitYes, plan.FitNo, plan.FitUnknown} {
+		used["fits."+fits] = true
+	}
+	for _, want := range plan.WantWords() {
+		used["want."+want] = true
+	}
+	for _, text := range []string{"plan.makes", "plan.asks", "plan.there", "fact.acme", "fact.eab", "fact.ari", "fact.wildcard", "fact.common-name", "fact.ip", "fact.client-auth"} {
+		used[text] = true
+	}
+	for _, a := range plan.Authorities() {
+		for _, f := range []plan.Fact{a.ACME, a.EAB, a.ARI, a.Wildcard, a.CommonName, a.IP, a.ClientAuth, a.Cost, a.Windows, a.IOS, a.OldAndroid, a.Java} {
+			used["value."+f.Value] = true
+		}
+	}
 	for _, act := range auditedActs(t) {
 		used["did."+act] = true
 	}
