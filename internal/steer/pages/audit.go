@@ -6,26 +6,32 @@ import (
 	"strings"
 	"time"
 
+	"postseal/internal/steer/admin"
 	"postseal/internal/steer/desk"
 )
 
 const (
 	// auditPerPage is how many rows the audit trail shows at once.
 	auditPerPage = 100
-	// maxAuditFile bounds a download of it.
-	maxAuditFile = 100_000
+	// auditRead is how many are read at once.
+	auditRead = 1000
 )
 
 // auditPage is the audit trail.
 type auditPage struct {
 	Rows             []deedRow
 	More             bool
+	Level, Word      string // of the chain of hashes
+	Faults           []faultRow
 	Who, Act, Object string
 	Acts             []option
 	Filtered         bool
 	Download         string
 	LooksOn          bool
 }
+
+// faultRow is something wrong in the trail, in English.
+type faultRow struct{ Row, Text string }
 
 // auditFilter is what the visitor wants to see of the trail.
 type auditFilter struct {
@@ -46,22 +52,38 @@ func (f auditFilter) query() []string {
 	return q
 }
 
-func (f auditFilter) lets(d desk.Deed) bool {
-	return (f.who == "" || strings.Contains(d.Who, f.who)) && (f.act == "" || d.Act == f.act) && (f.object == "" || d.Object == f.object) &&
-		(f.all || f.act != "" || !looks(d.Act))
+func (f auditFilter) lets(d desk.Entry) bool {
+	return (f.act == "" || d.Act == f.act) && (f.all || f.act != "" || !looks(d.Act))
+}
+
+// request asks for the rows of a filter that lie before one, 0 for the newest.
+func (f auditFilter) request(before int64) desk.AuditRequest {
+	return desk.AuditRequest{Object: f.object, Who: f.who, Before: before, Limit: auditRead}
 }
 
 // audit lists who did what.
 func (p *center) audit(w http.ResponseWriter, r *http.Request, v visitor) {
 	f := auditFilterOf(r)
-	trail, err := p.desk.Trail(r.Context(), trailDepth)
-	if err != nil {
-		p.broken(w, r, "reading the audit trail", err)
+	page := auditPage{Who: f.who, Object: f.object, Filtered: f.who != "" || f.act != "" || f.object != "", LooksOn: f.all, Download: address("/audit/download", f.query()...)}
+	var trail []desk.Entry
+	if err := admin.Local(p.desk, v.actor).Call(r.Context(), "audit/list", f.request(0), &trail); err != nil {
+		p.refuse(w, r, v, "/audit", err)
 		return
 	}
-	page := auditPage{Who: f.who, Object: f.object, Filtered: f.who != "" || f.act != "" || f.object != "", LooksOn: f.all, Download: address("/audit/download", f.query()...)}
-	said := make(map[string]bool)
+	var verdict desk.AuditVerdict
+	if err := admin.Local(p.desk, v.actor).Call(r.Context(), "audit/verify", admin.Nothing{}, &verdict); err != nil {
+		p.refuse(w, r, v, "/audit", err)
+		return
+	}
+	page.Level, page.Word = levelGood, v.words.say("audit.whole", grouped(int(verdict.Rows)))
+	if !verdict.Whole {
+		page.Level, page.Word = levelBad, v.words.say("audit.broken")
+	}
+	for _, fault := range verdict.Faults {
+		page.Faults = append(page.Faults, faultRow{plainNumber(int(fault.Row)), fault.Text})
+	}
 	page.Acts = []option{{Label: v.words.say("list.any")}}
+	said := make(map[string]bool)
 	for _, d := range trail {
 		if !said[d.Act] {
 			said[d.Act] = true
@@ -75,30 +97,44 @@ func (p *center) audit(w http.ResponseWriter, r *http.Request, v visitor) {
 			page.Rows = append(page.Rows, v.words.deed(d))
 		}
 	}
+	page.More = page.More || len(trail) == auditRead
 	page.Acts = chosen(page.Acts, f.act)
 	p.show(w, r, v, sheet{template: "audit", title: "audit.title", path: "/audit", keep: f.query(), here: "audit", body: page})
 }
 
-// auditFile answers with the trail as CSV (RFC 4180), for an auditor.
+// auditFile answers with the trail as CSV (RFC 4180), for an auditor. It is read in pieces, so however long it is, little
+// of it is held.
 func (p *center) auditFile(w http.ResponseWriter, r *http.Request, v visitor) {
 	f := auditFilterOf(r)
-	trail, err := p.desk.Trail(r.Context(), maxAuditFile)
-	if err != nil {
-		p.broken(w, r, "reading the audit trail", err)
-		return
-	}
-	h := w.Header()
-	h.Set("Content-Type", "text/csv; charset=utf-8; header=present")
-	h.Set("Content-Disposition", `attachment; filename="postseal-audit.csv"`)
 	out := csv.NewWriter(w)
-	out.UseCRLF = true                                                                     // RFC 4180 section 2
-	out.Write([]string{"number", "at", "who", "from", "act", "object", "before", "after"}) // Flush tells; the reader is gone then
-	for _, d := range trail {
-		if f.lets(d) {
-			out.Write([]string{plainNumber(int(d.Number)), d.At.UTC().Format(time.RFC3339), inert(d.Who), inert(d.From), inert(d.Act), inert(d.Object), inert(d.Before), inert(d.After)})
+	out.UseCRLF = true // RFC 4180 section 2
+	for before := int64(0); ; {
+		var trail []desk.Entry
+		err := admin.Local(p.desk, v.actor).Call(r.Context(), "audit/list", f.request(before), &trail)
+		switch {
+		case err != nil && before == 0:
+			p.refuse(w, r, v, "/audit", err)
+			return
+		case err != nil:
+			p.log.ErrorContext(r.Context(), "management page failed", "doing", "sending the audit trail", "peer", r.RemoteAddr, "err", err)
+			panic(http.ErrAbortHandler) // the browser must see that the rest is missing
+		case before == 0:
+			h := w.Header()
+			h.Set("Content-Type", "text/csv; charset=utf-8; header=present")
+			h.Set("Content-Disposition", `attachment; filename="postseal-audit.csv"`)
+			out.Write([]string{"number", "at", "who", "from", "act", "object", "before", "after"}) // the reader is gone when this fails
 		}
+		for _, d := range trail {
+			if f.lets(d) {
+				out.Write([]string{plainNumber(int(d.Number)), d.At.UTC().Format(time.RFC3339), inert(d.Who), inert(d.From), inert(d.Act), inert(d.Object), inert(string(d.Before)), inert(string(d.After))})
+			}
+		}
+		out.Flush()
+		if len(trail) < auditRead {
+			return
+		}
+		before = trail[len(trail)-1].Number
 	}
-	out.Flush()
 }
 
 // inert keeps a cell from being a formula in a spreadsheet: names are what somebody has chosen.
@@ -119,6 +155,9 @@ func auditWords() vocabulary {
 		"audit.looks":    {"Sign-ins too", "로그인도 보기"},
 		"audit.show":     {"Show", "보기"},
 		"audit.download": {"Download as CSV", "CSV로 내려받기"},
+		"audit.whole":    {"Whole: all %s rows are as they were written", "온전함: %s행 모두 기록된 그대로입니다"},
+		"audit.broken":   {"Broken: rows were changed, removed or reordered", "훼손됨: 행이 바뀌거나 없어지거나 순서가 달라졌습니다"},
+		"audit.row":      {"row %s", "%s행"},
 		"audit.none":     {"Nothing of the kind has been done.", "그런 일은 없었습니다."},
 		"audit.older":    {"Older rows are in the download.", "더 오래된 것은 내려받은 파일에 있습니다."},
 	}

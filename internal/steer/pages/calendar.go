@@ -96,6 +96,10 @@ func (p *center) authorities(w http.ResponseWriter, r *http.Request, v visitor) 
 		p.refuse(w, r, v, "/plan", err)
 		return
 	}
+	var keep []string
+	for _, want := range wants {
+		keep = append(keep, "want", want)
+	}
 	page := fitsPage{}
 	for _, word := range plan.WantWords() {
 		page.Wants = append(page.Wants, option{Value: word, Label: v.words.say("want." + word)})
@@ -123,7 +127,7 @@ func (p *center) authorities(w http.ResponseWriter, r *http.Request, v visitor) 
 		row.Trusted = append(row.Trusted, fact{Name: v.words.say("fact.old-android"), Value: v.words.factOf(a.OldAndroid)})
 		page.Fits = append(page.Fits, row)
 	}
-	p.show(w, r, v, sheet{template: "authorities", title: "fits.title", path: "/plan/authorities", here: "plan", body: page})
+	p.show(w, r, v, sheet{template: "authorities", title: "fits.title", path: "/plan/authorities", keep: keep, here: "plan", body: page})
 }
 
 // factOf words the value of a fact; numbers stand for themselves.

@@ -114,13 +114,8 @@ func (p *center) certificate(w http.ResponseWriter, r *http.Request, v visitor) 
 		p.broken(w, r, "reading a lineage", err)
 		return
 	}
-	trail, err := p.desk.Trail(r.Context(), trailDepth)
-	if err != nil {
-		p.broken(w, r, "reading the audit trail", err)
-		return
-	}
 	page := v.words.detail(d, path, l, time.Now())
-	page.History, page.HistoryPage = v.words.historyOf(trail, d.Lineage, d.Thumbprint), address("/audit", "object", d.Lineage, "all", "1")
+	page.History, page.HistoryPage = v.words.deeds(d.History), address("/audit", "object", d.Lineage, "all", "1")
 	p.show(w, r, v, sheet{template: "certificate", title: d.Name, path: "/certificate", keep: []string{"id", d.Thumbprint}, here: "certificates", body: page})
 }
 

@@ -13,8 +13,6 @@ const (
 	maxChanges = 12
 	// trailGlance is how many rows of the audit trail the first page looks through.
 	trailGlance = 300
-	// trailDepth is how far back the pages look for the history of one object.
-	trailDepth = 2000
 )
 
 // deedRow is something that was done, worded.
@@ -32,7 +30,7 @@ func looks(act string) bool {
 }
 
 // deed words a row of the audit trail.
-func (w *words) deed(d desk.Deed) deedRow {
+func (w *words) deed(d desk.Entry) deedRow {
 	row := deedRow{Number: plainNumber(int(d.Number)), At: minute(d.At), Who: d.Who, From: d.From, Act: w.did(d.Act), Object: d.Object}
 	if len(d.Object) == 64 { // a fingerprint: its beginning tells it from others
 		row.Object = d.Object[:16] + "…"
@@ -60,15 +58,19 @@ func (w *words) did(act string) string {
 	return act
 }
 
-// historyOf are the last deeds about an object, by any of its names.
-func (w *words) historyOf(trail []desk.Deed, names ...string) []deedRow {
+// deeds words several rows.
+func (w *words) deeds(trail []desk.Entry) []deedRow {
 	var rows []deedRow
 	for _, d := range trail {
-		if len(rows) < maxChanges && slices.Contains(names, d.Object) {
-			rows = append(rows, w.deed(d))
-		}
+		rows = append(rows, w.deed(d))
 	}
 	return rows
+}
+
+// yesterday is when the day before began, where the server is.
+func yesterday(now time.Time) time.Time {
+	local := now.Local()
+	return time.Date(local.Year(), local.Month(), local.Day()-1, 0, 0, 0, 0, local.Location())
 }
 
 // aboutCertificate says whether the object of an act is a lineage or a certificate.
@@ -77,9 +79,8 @@ func aboutCertificate(act string) bool {
 }
 
 // changes are those since yesterday began, and how many are left out.
-func (w *words) changes(trail []desk.Deed, now time.Time) (rows []deedRow, more int) {
-	local := now.Local()
-	since := time.Date(local.Year(), local.Month(), local.Day()-1, 0, 0, 0, 0, local.Location())
+func (w *words) changes(trail []desk.Entry, now time.Time) (rows []deedRow, more int) {
+	since := yesterday(now)
 	for _, d := range trail {
 		switch {
 		case d.At.Before(since) || looks(d.Act):
@@ -96,6 +97,8 @@ func (w *words) changes(trail []desk.Deed, now time.Time) (rows []deedRow, more 
 func historyWords() vocabulary {
 	return vocabulary{
 		"did.abandon-keys":     {"gave up keys that nothing opens", "열 수 없는 키 포기"},
+		"did.audit-accept":     {"went on after a broken audit trail", "훼손된 감사 기록에서 계속"},
+		"did.restore":          {"restored a backup", "백업 복원"},
 		"did.activate":         {"put the next generation in force", "다음 세대 적용"},
 		"did.backup":           {"made a backup", "백업 생성"},
 		"did.backup-kept":      {"kept a backup", "백업 보관"},

@@ -68,7 +68,9 @@ func switched(w http.ResponseWriter, r *http.Request, have []*words) bool {
 	// The path is one of our own routes, so the target cannot be another site.
 	var kept []string
 	for _, name := range keptParameters() {
-		kept = append(kept, name, query.Get(name))
+		for _, value := range query[name] {
+			kept = append(kept, name, value)
+		}
 	}
 	http.Redirect(w, r, address(r.URL.Path, kept...), http.StatusSeeOther)
 	return true
@@ -76,7 +78,7 @@ func switched(w http.ResponseWriter, r *http.Request, have []*words) bool {
 
 // keptParameters are those that say which page is meant; whatever else an address brings is dropped.
 func keptParameters() []string {
-	return []string{"token", "id", "listener", "status", "domain", "within", "all", "page", "authority", "who", "act", "object"}
+	return []string{"token", "id", "listener", "status", "domain", "within", "all", "page", "authority", "want", "who", "act", "object"}
 }
 
 // choice is one language in the switch.
@@ -99,7 +101,7 @@ func address(path string, pairs ...string) string {
 	values := make(url.Values)
 	for i := 0; i+1 < len(pairs); i += 2 {
 		if pairs[i+1] != "" {
-			values.Set(pairs[i], pairs[i+1])
+			values.Add(pairs[i], pairs[i+1])
 		}
 	}
 	u := url.URL{Path: path, RawQuery: values.Encode()}

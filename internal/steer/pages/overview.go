@@ -75,7 +75,7 @@ type listenerRow struct {
 }
 
 // overview words a status. lineages say what certificates are for beyond their listeners, the trail what has changed.
-func (w *words) overview(s *desk.Status, lineages []desk.LineageView, trail []desk.Deed, now time.Time) *overview {
+func (w *words) overview(s *desk.Status, lineages []desk.LineageView, trail []desk.Entry, now time.Time) *overview {
 	o := &overview{Server: s.Server, Organisation: s.Organisation, Trial: s.Trial, Now: minute(now)}
 	ends := make(map[string]time.Time)
 	byThumbprint := make(map[string]desk.Certificate)

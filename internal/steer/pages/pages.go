@@ -190,7 +190,7 @@ func (p *center) overview(w http.ResponseWriter, r *http.Request, v visitor) {
 		p.broken(w, r, "reading the lineages", err)
 		return
 	}
-	trail, err := p.desk.Trail(r.Context(), trailGlance)
+	trail, err := p.desk.Audit(r.Context(), desk.AuditRequest{Since: yesterday(time.Now()), Limit: trailGlance})
 	if err != nil {
 		p.broken(w, r, "reading the audit trail", err)
 		return

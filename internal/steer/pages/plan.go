@@ -90,7 +90,7 @@ func (w *words) choice(c plan.Choice) choiceView {
 		view.Stolen = w.say("plan.stolen-any", grouped(c.Cost.Stolen))
 	}
 	for _, one := range c.Cost.Renewals {
-		view.Renewals = append(view.Renewals, w.say("plan.renewals", tenths(one.Renewals), one.From))
+		view.Renewals = append(view.Renewals, w.say("plan.renewals", tenths(one.Renewals), one.From[:len("2006-01")]))
 	}
 	for _, one := range c.Redirects {
 		view.Redirects = append(view.Redirects, one.From+" → "+one.To)
@@ -147,8 +147,8 @@ func planWords() vocabulary {
 		"plan.work":         {"Renewals a year", "연간 갱신"},
 		"plan.stolen-title": {"A stolen key poses as", "키 하나를 도난당하면"},
 		"plan.together":     {"Replaced together", "함께 바꿀 것"},
-		"plan.stolen":       {"%s names", "이름 %s개 행세"},
-		"plan.stolen-any":   {"%s names and any other host", "이름 %s개와 그 밖의 모든 호스트 행세"},
+		"plan.stolen":       {"%s of the names", "이름 %s개 행세"},
+		"plan.stolen-any":   {"%s of the names, and any other host", "이름 %s개와 그 밖의 모든 호스트 행세"},
 		"plan.renewals":     {"%s from %s", "%s회(%s부터)"},
 		"plan.recommended":  {"recommended", "권장"},
 		"plan.reasons":      {"Why", "이유"},

@@ -3,6 +3,7 @@ package pages
 import (
 	"math"
 	"strconv"
+	"strings"
 	"time"
 
 	"postseal/internal/keep/plan"
@@ -93,6 +94,9 @@ func (w *words) timeline(a axis) timeline {
 func (w *words) text(t plan.Text) string {
 	if w.code == "ko" {
 		return t.Korean
+	}
+	if first, _, _ := strings.Cut(t.English, " "); strings.Contains(first, ".") {
+		return t.English // a host name keeps its letters
 	}
 	return upper(t.English)
 }
