@@ -17,7 +17,7 @@ import (
 
 func (a *app) certCommand() *cobra.Command {
 	return noun("cert", "Certificates: make, look, enable, remove", a.certListCommand(), a.certShowCommand(), a.certNewCommand(), a.certRequestCommand(), a.certImportCommand(), a.certExportCommand(), a.certEnableCommand(),
-		a.certDisableCommand(), a.certSetInternalCommand(), a.certRenewCommand(), a.certActivateCommand(), a.certRollbackCommand(), a.certRemoveCommand(), a.certExplainCommand())
+		a.certDisableCommand(), a.certSetInternalCommand(), a.certRenewCommand(), a.certActivateCommand(), a.certRollbackCommand(), a.certRemoveCommand(), a.certExplainCommand(), a.certWizardCommand())
 }
 
 func (a *app) certListCommand() *cobra.Command {

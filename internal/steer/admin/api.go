@@ -124,6 +124,7 @@ func acts(d *desk.Desk) map[string]act {
 		"cert/activate":      operating(d.Activate),
 		"cert/rollback":      operating(d.Rollback),
 		"cert/explain":       looking(d.Explain),
+		"cert/opening":       looking(func(ctx context.Context, _ Nothing) (*desk.Opening, error) { return d.Opening(ctx) }),
 		"lineage/list":       looking(func(ctx context.Context, _ Nothing) ([]desk.LineageView, error) { return d.Lineages(ctx) }),
 		"lineage/show":       looking(func(ctx context.Context, r Named) (*desk.LineageView, error) { return d.Lineage(ctx, r.ID) }),
 		"lineage/set":        operating(d.SetLineage),

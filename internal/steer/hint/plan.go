@@ -6,6 +6,7 @@ import (
 
 	"postseal/internal/keep/plan"
 	"postseal/internal/steer/desk"
+	"postseal/internal/steer/wizard"
 )
 
 // planEntries are about plans: what is needed, of whom, and carrying it out.
@@ -18,6 +19,10 @@ func planEntries() []entry {
 		wrong(as("plan.UnknownChoiceError", func(e *plan.UnknownChoiceError) string {
 			return fmt.Sprintf("choose one of %s, or leave it out for the recommended one", strings.Join(e.There, ", "))
 		})),
+		wrong(as("wizard.MissingError", always[*wizard.MissingError]("give the flag, or answer on a terminal; see: postseal cert wizard --help"))),
+		wrong(as("wizard.AnswerError", always[*wizard.AnswerError]("correct the answer; see: postseal cert wizard --help"))),
+		wrong(is("wizard.ErrNoAuthority", wizard.ErrNoAuthority, "choose --kind self-signed to serve at once, or --kind public for a certificate that every client trusts")),
+		is("wizard.ErrLeft", wizard.ErrLeft, "nothing was made; begin again with: postseal cert wizard"),
 		as("desk.PlanTooLargeError", always[*desk.PlanTooLargeError]("take a choice with fewer certificates, or divide the file and carry it out in parts")),
 	}
 }

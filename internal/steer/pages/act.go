@@ -257,13 +257,16 @@ func partsOf(own string) (path string, keep []string) {
 	if err != nil {
 		return "/", nil
 	}
-	return u.Path, []string{"id", u.Query().Get("id"), "authority", u.Query().Get("authority")}
+	for _, name := range []string{"id", "authority", "step", "answers"} {
+		keep = append(keep, name, u.Query().Get(name))
+	}
+	return u.Path, keep
 }
 
 // placeOf is the place in the navigation that a page belongs to.
 func placeOf(path string) string {
 	switch {
-	case strings.HasPrefix(path, "/certificate"):
+	case strings.HasPrefix(path, "/certificate"), strings.HasPrefix(path, "/wizard"):
 		return "certificates"
 	case strings.HasPrefix(path, "/listeners"):
 		return "listeners"

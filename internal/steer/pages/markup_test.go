@@ -37,6 +37,11 @@ func visits(session, link string) map[string]request {
 		"listeners": "/listeners", "trust": "/trust", "plan": "/plan", "plan, an authority": "/plan?authority=letsencrypt", "calendar": "/plan/calendar", "authorities": "/plan/authorities?want=acme&want=free",
 		"check": "/check", "audit": "/audit", "audit, everything": "/audit?all=1&who=test", "audit, none": "/audit?object=nobody", "backup": "/backup", "tokens": "/tokens",
 		"trust, add": "/trust/add", "distrust": "/trust/distrust",
+		"wizard": "/wizard", "wizard, services": wizardAt("services", "kind=public"), "wizard, names": wizardAt("names", wizardAnswers), "wizard, edited": wizardAt("names", wizardAnswers+"&domain=other.example.com"),
+		"wizard, authority": wizardAt("authority", wizardAnswers+"&want=old-android"), "wizard, organisation": wizardAt("organisation", wizardAnswers+"&authority=digicert&validation=organisation"),
+		"wizard, key": wizardAt("key", wizardAnswers+"&authority=digicert"), "wizard, key of its own": wizardAt("key", wizardSelf), "wizard, review": wizardAt("review", wizardAnswers+"&authority=letsencrypt&want=old-android&ou=IT"),
+		"wizard, nothing chosen": "/wizard?step=kind&go=next", "wizard, bad names": wizardAt("names", wizardAnswers) + "&go=next&domain=not+a+name", "wizard, no organisation": wizardAt("organisation", wizardAnswers+"&authority=digicert&validation=organisation") + "&go=next",
+		"wizard, bad days": wizardAt("key", wizardSelf) + "&go=next&days=x", "wizard, review of its own": wizardAt("review", wizardSelf),
 	} {
 		all[name] = request{target: target, session: session}
 	}
@@ -80,12 +85,26 @@ func visits(session, link string) map[string]request {
 		"no key":          {"/backup/create", ""},
 		"no token":        {"/tokens/revoke", "name=nobody"},
 		"a bad token":     {"/tokens", "name=&scope=read&life=90"},
+		"wizard, self":    {"/wizard", url.Values{"answers": {wizardSelf}}.Encode()},
+		"wizard, request": {"/wizard", url.Values{"answers": {wizardAnswers + "&authority=letsencrypt"}}.Encode()},
+		"wizard, empty":   {"/wizard", ""},
 		"no draft":        {"/confirm", "draft=x"},
 		"nothing done":    {"/undo", "done=x"},
 	} {
 		all[name] = request{method: http.MethodPost, target: form[0], body: form[1], session: session}
 	}
 	return all
+}
+
+// Answers of the wizard: for a public authority, with names that no such signs, and for what signs itself.
+const (
+	wizardAnswers = "kind=public&services=HTTP,IMAP,MANAGEMENT&outside=mail.example.com&inside=mail.local&outside=HTTP%3Dautodiscover.example.com"
+	wizardSelf    = "kind=self-signed&services=IMAP&outside=mail.example.com&o=Example"
+)
+
+// wizardAt is the address of a step with answers.
+func wizardAt(step, answers string) string {
+	return address("/wizard", "step", step, "answers", answers)
 }
 
 // TestMarkup reads every page in both languages as a strict reader would.
@@ -169,7 +188,8 @@ func readStrictly(t *testing.T, h http.Handler, q request) {
 				t.Error("<th> without scope")
 			}
 		case atom.Form:
-			if filter := at["method"] == "get" && slices.Contains([]string{"/certificates", "/plan", "/plan/authorities", "/audit"}, at["action"]); at["method"] != "post" && !filter {
+			// A step of the wizard changes nothing either.
+			if filter := at["method"] == "get" && slices.Contains([]string{"/certificates", "/plan", "/plan/authorities", "/audit", "/wizard"}, at["action"]); at["method"] != "post" && !filter {
 				t.Errorf("<form> with method %q", at["method"])
 			}
 		case atom.Script, atom.Style, atom.Iframe, atom.Img, atom.Object:

@@ -58,6 +58,7 @@ func (p *center) routes() routes {
 		"/backup/create":        {http.MethodPost: p.signedIn(p.makeBackup)},
 		"/tokens":               {http.MethodGet: p.signedIn(p.tokens), http.MethodPost: p.signedIn(p.makeToken)},
 		"/tokens/revoke":        {http.MethodPost: p.signedIn(p.revokeToken)},
+		"/wizard":               {http.MethodGet: p.signedIn(p.wizard), http.MethodPost: p.signedIn(p.finishWizard)},
 
 		"/confirm": {http.MethodPost: p.signedIn(p.confirm)},
 		"/undo":    {http.MethodPost: p.signedIn(p.undo)},

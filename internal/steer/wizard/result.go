@@ -1,0 +1,282 @@
+package wizard
+
+import (
+	"crypto/x509/pkix"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"postseal/internal/ground/listener"
+	"postseal/internal/ground/x509cert"
+	"postseal/internal/keep/plan"
+	"postseal/internal/steer/desk"
+)
+
+// Step is one page of questions.
+type Step string
+
+// The steps, in order.
+const (
+	StepKind         Step = "kind"
+	StepServices     Step = "services"
+	StepNames        Step = "names"
+	StepAuthority    Step = "authority" // only for a public one
+	StepOrganisation Step = "organisation"
+	StepKey          Step = "key"
+	StepReview       Step = "review"
+)
+
+// Steps returns the steps that these answers lead through.
+func (a Answers) Steps() []Step {
+	all := []Step{StepKind, StepServices, StepNames, StepAuthority, StepOrganisation, StepKey, StepReview}
+	if a.Kind != KindPublic {
+		return slices.DeleteFunc(all, func(s Step) bool { return s == StepAuthority })
+	}
+	return all
+}
+
+// Problem returns the first step, up to and with until, that is not answered well, and why; no error when all are.
+func (a Answers) Problem(until Step, now time.Time) (Step, error) {
+	for _, s := range a.Steps() {
+		if err := a.check(s, now); err != nil {
+			return s, err
+		}
+		if s == until {
+			break
+		}
+	}
+	return until, nil
+}
+
+func (a Answers) check(s Step, now time.Time) error {
+	switch s {
+	case StepKind:
+		return a.checkKind()
+	case StepServices:
+		_, err := a.needs()
+		return err
+	case StepNames:
+		_, err := a.Propose(now)
+		return err
+	case StepAuthority:
+		return a.checkAuthority()
+	case StepOrganisation:
+		return a.checkOrganisation()
+	}
+	_, err := a.Result(now)
+	return err
+}
+
+func (a Answers) checkKind() error {
+	switch a.Kind {
+	case "":
+		return &MissingError{Answer: "kind"}
+	case KindOwn:
+		return ErrNoAuthority
+	case KindSelf, KindPublic:
+		return nil
+	}
+	return &AnswerError{"kind", a.Kind, "want " + strings.Join(KindWords(), ", ")}
+}
+
+// AuthorityWords returns the words of --authority.
+func AuthorityWords() []string {
+	var words []string
+	for _, one := range plan.Authorities() {
+		words = append(words, one.ID)
+	}
+	return append(words, OtherAuthority)
+}
+
+func (a Answers) checkAuthority() error {
+	if a.Authority == "" {
+		return &MissingError{Answer: "authority"}
+	}
+	if !slices.Contains(AuthorityWords(), a.Authority) {
+		return &plan.UnknownAuthorityError{Word: a.Authority}
+	}
+	for _, word := range a.Wants {
+		if !slices.Contains(plan.WantWords(), word) {
+			return &plan.UnknownWantError{Word: word}
+		}
+	}
+	switch a.Validation {
+	case "", ValidationDomain, ValidationOrganisation:
+		return nil
+	}
+	return &AnswerError{"validation", a.Validation, "want " + ValidationDomain + " or " + ValidationOrganisation}
+}
+
+// checkOrganisation asks for what an authority needs that looks at who we are (Baseline Requirements section 7.1.2.7.4:
+// the organisation, its country, and its state or its place).
+func (a Answers) checkOrganisation() error {
+	if a.Kind == KindPublic && a.Validation == ValidationOrganisation {
+		const why = "an authority that validates the organisation needs it"
+		switch {
+		case a.Organisation == "":
+			return &MissingError{"o", why}
+		case a.Country == "":
+			return &MissingError{"c", why}
+		case a.Locality == "" && a.State == "":
+			return &MissingError{"l", why + ", or --st"}
+		}
+	}
+	if c := a.Country; c != "" && (len(c) != 2 || strings.Trim(strings.ToUpper(c), "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "") {
+		return &AnswerError{"c", c, "want the two letters of a country, like KR"}
+	}
+	subject := a.subject()
+	if len(subject.Organization)+len(subject.OrganizationalUnit)+len(subject.Locality)+len(subject.Province)+len(subject.Country) == 0 {
+		return nil
+	}
+	return x509cert.CheckSubject(subject)
+}
+
+// subject are the answers of StepOrganisation.
+func (a Answers) subject() pkix.Name {
+	one := func(s string) []string {
+		if s == "" {
+			return nil
+		}
+		return []string{s}
+	}
+	return pkix.Name{Organization: one(a.Organisation), OrganizationalUnit: one(a.Unit), Locality: one(a.Locality), Province: one(a.State), Country: one(strings.ToUpper(a.Country))}
+}
+
+// Result is what the answers come to.
+type Result struct {
+	Proposal *Proposal
+	New      *desk.NewRequest // for KindSelf
+	Ask      *desk.AskRequest // for KindPublic
+	Notes    []plan.Text
+}
+
+// Result makes the request of all answers. The errors are those of [Answers.Problem].
+func (a Answers) Result(now time.Time) (*Result, error) {
+	if err := a.checkKind(); err != nil {
+		return nil, err
+	}
+	p, err := a.Propose(now)
+	if err != nil {
+		return nil, err
+	}
+	if a.Kind == KindPublic {
+		if err := a.checkAuthority(); err != nil {
+			return nil, err
+		}
+	}
+	if err := a.checkOrganisation(); err != nil {
+		return nil, err
+	}
+	r := &Result{Proposal: p, Notes: slices.Clone(p.Notes)}
+	name := a.Name
+	if name == "" {
+		name = p.CommonName
+	}
+	if name == "" && len(p.Names) > 0 {
+		name = p.Names[0]
+	}
+	if runes := []rune(name); a.Name == "" && len(runes) > 63 {
+		name = string(runes[:63])
+	}
+	subject := x509cert.SubjectText(a.subject())
+	if a.Kind == KindSelf {
+		if subject != "" && p.CommonName != "" {
+			whole := a.subject()
+			whole.CommonName = p.CommonName
+			subject = x509cert.SubjectText(whole)
+		}
+		days, err := a.days()
+		if err != nil {
+			return nil, err
+		}
+		var services []string
+		for _, s := range p.Services {
+			services = append(services, string(s))
+		}
+		r.New = &desk.NewRequest{Name: name, Domains: p.Names, Subject: subject, Kinds: a.Keys, Days: days, Exportable: a.Exportable, Services: strings.Join(services, ","), Lineage: a.Lineage}
+		return r, r.New.Check()
+	}
+	if a.Unit != "" {
+		r.Notes = append(r.Notes, plan.Text{English: "public authorities have signed no organisational unit since 2022-09-01: it will be left out",
+			Korean: "공인 인증 기관은 2022년 9월 1일부터 부서(OU)에 서명하지 않으므로 빠지게 됩니다"})
+	}
+	r.Ask = &desk.AskRequest{Name: name, Domains: p.Names, Subject: subject, NoCommonName: a.CommonName == NoCommonName, Kinds: a.Keys, Exportable: a.Exportable, Lineage: a.Lineage}
+	if err := r.Ask.Check(); err != nil {
+		return nil, err
+	}
+	fits, err := a.Fits(p)
+	if err != nil {
+		return nil, err
+	}
+	for _, fit := range fits {
+		if fit.Authority.ID == a.Authority && fit.Fits == plan.FitNo {
+			for _, why := range fit.Reasons {
+				r.Notes = append(r.Notes, plan.Text{English: fit.Authority.Name + " does not fit; " + why.English, Korean: fit.Authority.Name + ": 맞지 않습니다. " + why.Korean})
+			}
+		}
+	}
+	return r, nil
+}
+
+// days reads the life of what signs itself; 0 for the usual one.
+func (a Answers) days() (int, error) {
+	if a.Days == "" {
+		return 0, nil
+	}
+	n, err := strconv.Atoi(a.Days)
+	if err != nil || n < 1 {
+		return 0, &AnswerError{"days", a.Days, "want a number of days, 1 or more"}
+	}
+	return n, nil
+}
+
+// Command returns the words of the plain command line that does the same.
+func (r *Result) Command() []string {
+	var words []string
+	give := func(flag string, values ...string) {
+		for _, v := range values {
+			if v != "" {
+				words = append(words, "--"+flag, v)
+			}
+		}
+	}
+	is := func(flag string, on bool) {
+		if on {
+			words = append(words, "--"+flag)
+		}
+	}
+	if n := r.New; n != nil {
+		words = []string{"postseal", "cert", "new"}
+		give("name", n.Name)
+		give("domain", n.Domains...)
+		give("subject", n.Subject)
+		give("key", n.Kinds...)
+		if n.Days > 0 {
+			give("days", fmt.Sprint(n.Days))
+		}
+		is("exportable", n.Exportable)
+		give("services", n.Services)
+		give("lineage", n.Lineage)
+		return words
+	}
+	words = []string{"postseal", "cert", "request"}
+	give("name", r.Ask.Name)
+	give("domain", r.Ask.Domains...)
+	give("subject", r.Ask.Subject)
+	is("no-common-name", r.Ask.NoCommonName)
+	give("key", r.Ask.Kinds...)
+	is("exportable", r.Ask.Exportable)
+	give("lineage", r.Ask.Lineage)
+	return words
+}
+
+// ServicesOf returns the services that were answered; none when the answer cannot be read.
+func (a Answers) ServicesOf() []listener.Service {
+	services, err := listener.ParseServices(a.Services)
+	if err != nil {
+		return nil
+	}
+	return services
+}
