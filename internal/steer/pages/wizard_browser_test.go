@@ -109,6 +109,7 @@ func TestBrowserWizard(t *testing.T) {
 	v.tabTo(next)
 	v.follow(chromedp.KeyEvent(kb.Enter))
 	v.page("wizard-services-ko")
+	v.tabTo("#f-inside-IMAP")
 	v.tabTo(next)
 	v.follow(chromedp.KeyEvent(kb.Enter))
 	v.page("wizard-names-ko")
