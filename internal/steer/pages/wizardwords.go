@@ -24,7 +24,7 @@ func wizardWords() vocabulary {
 		"wizard.kind":         {"Who signs it", "누가 서명하나"},
 		"wizard.kind.teach":   {"This organisation has no authority of its own, which could sign too. For clients inside take self-signed until there is one.", "이 조직에는 자체 인증 기관이 없습니다. 생길 때까지 내부 클라이언트에는 자체 서명을 쓰십시오."},
 		"wizard.self":         {"It signs itself", "자체 서명"},
-		"wizard.self.teach":   {"Serves at once and renews by itself. Clients from outside will not trust it.", "바로 쓸 수 있고 스스로 갱신합니다. 밖에서 접속하는 클라이언트는 신뢰하지 않습니다."},
+		"wizard.self.teach":   {"Serves at once, and one button renews it. Clients from outside will not trust it.", "바로 쓸 수 있고 버튼 하나로 갱신합니다. 밖에서 접속하는 클라이언트는 신뢰하지 않습니다."},
 		"wizard.public":       {"A public authority", "공인 인증 기관"},
 		"wizard.public.teach": {"Every client trusts it. You get a request to send there; its answer completes it.", "모든 클라이언트가 신뢰합니다. 인증 기관에 보낼 요청을 만들고, 답이 오면 완료합니다."},
 

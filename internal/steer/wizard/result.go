@@ -149,7 +149,7 @@ type Result struct {
 	Proposal *Proposal
 	New      *desk.NewRequest // for KindSelf
 	Ask      *desk.AskRequest // for KindPublic
-	Notes    []plan.Text
+	Notes    []plan.Text      // beside those of the proposal
 }
 
 // Result makes the request of all answers. The errors are those of [Answers.Problem].
@@ -169,7 +169,7 @@ func (a Answers) Result(now time.Time) (*Result, error) {
 	if err := a.checkOrganisation(); err != nil {
 		return nil, err
 	}
-	r := &Result{Proposal: p, Notes: slices.Clone(p.Notes)}
+	r := &Result{Proposal: p}
 	name := a.Name
 	if name == "" {
 		name = p.CommonName
