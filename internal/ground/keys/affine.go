@@ -8,7 +8,14 @@ type affine struct{ x, y *big.Int }
 // field computes modulo the prime of a curve. It is for public numbers only: math/big is not constant in time. What makes
 // it worth having beside crypto/elliptic is that the one costly step of an addition, the inversion, is done once for
 // many (Montgomery's trick: three multiplications in the place of each).
-type field struct{ p *big.Int }
+type field struct {
+	p *big.Int
+	// product and quotient are for mul alone: most of its time would go into making them. So a field belongs to one
+	// goroutine.
+	product, quotient *big.Int
+}
+
+func newField(p *big.Int) field { return field{p, new(big.Int), new(big.Int)} }
 
 // invert replaces each number by its inverse. None may be zero.
 func (f field) invert(all []*big.Int) {
@@ -30,8 +37,10 @@ func (f field) invert(all []*big.Int) {
 }
 
 func (f field) mul(a, b *big.Int) *big.Int {
-	c := new(big.Int).Mul(a, b)
-	return c.Mod(c, f.p)
+	rest := new(big.Int)
+	f.product.Mul(a, b)
+	f.quotient.QuoRem(f.product, f.p, rest)
+	return rest
 }
 
 func (f field) sub(a, b *big.Int) *big.Int {
@@ -66,8 +75,13 @@ func (f field) multiples(g affine, n int) []affine {
 
 // chord is the third point, mirrored, on the line through a and b with that slope.
 func (f field) chord(a, b affine, slope *big.Int) affine {
-	x := f.sub(f.sub(f.mul(slope, slope), a.x), b.x)
+	x := f.chordX(a, b, slope)
 	return affine{x, f.sub(f.mul(slope, f.sub(a.x, x)), a.y)}
+}
+
+// chordX is the x of chord.
+func (f field) chordX(a, b affine, slope *big.Int) *big.Int {
+	return f.sub(f.sub(f.mul(slope, slope), a.x), b.x)
 }
 
 // double adds a point to itself; for all curves of crypto/elliptic a is -3, and so the slope is 3(x²-1)/2y.
@@ -92,8 +106,8 @@ func (f field) offsets(key affine, steps []affine) [][2]*big.Int {
 	for n, i := range at {
 		s := steps[i]
 		minus := affine{s.x, f.sub(f.p, s.y)}
-		all[i][0] = f.chord(key, s, f.mul(f.sub(s.y, key.y), dx[n])).x
-		all[i][1] = f.chord(key, minus, f.mul(f.sub(minus.y, key.y), dx[n])).x
+		all[i][0] = f.chordX(key, s, f.mul(f.sub(s.y, key.y), dx[n]))
+		all[i][1] = f.chordX(key, minus, f.mul(f.sub(minus.y, key.y), dx[n]))
 	}
 	return all
 }

@@ -58,7 +58,7 @@ func newScalarSearch(bits int, baby int64) *ScalarSearch {
 func (s *ScalarSearch) Bits() int { return s.bits }
 
 func (s *ScalarSearch) table(curve elliptic.Curve) *stepTable {
-	f := field{curve.Params().P}
+	f := newField(curve.Params().P)
 	g := affine{curve.Params().Gx, curve.Params().Gy}
 	t := &stepTable{baby: make(map[[8]byte]int64, s.baby)}
 	for i, p := range f.multiples(g, int(s.baby)) {
@@ -107,7 +107,7 @@ func (s *ScalarSearch) Small(pub crypto.PublicKey) bool {
 
 func (s *ScalarSearch) search(curve elliptic.Curve, key affine) bool {
 	t := s.steps[curve.Params().Name]()
-	f := field{curve.Params().P}
+	f := newField(curve.Params().P)
 	proved := func(moved int64, x *big.Int) bool {
 		i, hit := t.baby[part(x)]
 		return hit && (multiple(curve, moved-i, key.x) || multiple(curve, moved+i, key.x))

@@ -62,7 +62,7 @@ func TestMultiplesAreThoseOfTheCurve(t *testing.T) {
 	t.Parallel()
 	for _, curve := range []elliptic.Curve{elliptic.P224(), elliptic.P256(), elliptic.P384(), elliptic.P521()} {
 		for _, n := range []int{1, 2, 3, 4, 5, 70} {
-			all := field{curve.Params().P}.multiples(affine{curve.Params().Gx, curve.Params().Gy}, n)
+			all := newField(curve.Params().P).multiples(affine{curve.Params().Gx, curve.Params().Gy}, n)
 			if len(all) != n {
 				t.Fatalf("%s: got %d multiples, want %d", curve.Params().Name, len(all), n)
 			}

@@ -81,24 +81,16 @@ func (f listFilter) query(n int) []string {
 // certificates lists certificates; what ends first stands first.
 func (p *center) certificates(w http.ResponseWriter, r *http.Request, v visitor) {
 	f := filterOf(r)
-	found, err := p.desk.Certificates(r.Context(), f.Filter)
+	found, err := p.desk.Ending(r.Context(), desk.EndingRequest{Filter: f.Filter, All: f.all, Size: rowsPerPage, Number: f.number})
 	if err != nil {
 		p.broken(w, r, "listing certificates", err)
 		return
 	}
-	all := generations(found)
-	all = slices.DeleteFunc(all, func(g []desk.Certificate) bool {
-		return !f.all && (g[0].State == state.StateRetired || g[0].State == state.StatePrevious)
-	})
-	end := func(g []desk.Certificate) time.Time {
-		return slices.MinFunc(g, func(a, b desk.Certificate) int { return a.NotAfter.Compare(b.NotAfter) }).NotAfter
-	}
-	slices.SortStableFunc(all, func(a, b []desk.Certificate) int { return end(a).Compare(end(b)) })
+	f.number = found.Number
 
-	page := certificatesPage{Count: grouped(len(all)), Domain: r.URL.Query().Get("domain"), All: f.all,
+	page := certificatesPage{Count: grouped(found.Count), Domain: r.URL.Query().Get("domain"), All: f.all,
 		Filtered: f.Status != "" || f.Domain != "" || f.days > 0}
-	last := max((len(all)+rowsPerPage-1)/rowsPerPage, 1)
-	f.number = min(f.number, last)
+	last := max((found.Count+rowsPerPage-1)/rowsPerPage, 1)
 	if last > 1 {
 		page.Page = v.words.say("list.page", grouped(f.number), grouped(last))
 	}
@@ -119,37 +111,16 @@ func (p *center) certificates(w http.ResponseWriter, r *http.Request, v visitor)
 	}
 	page.Within = chosen(page.Within, strconv.Itoa(f.days))
 
-	lineages, err := p.lineagesOf(r, all[min((f.number-1)*rowsPerPage, len(all)):min(f.number*rowsPerPage, len(all))])
+	lineages, err := p.desk.LineagesInUse(r.Context()) // the others have no use to tell
 	if err != nil {
 		p.broken(w, r, "reading the lineages", err)
 		return
 	}
 	now := time.Now()
-	for _, g := range all[min((f.number-1)*rowsPerPage, len(all)):min(f.number*rowsPerPage, len(all))] {
+	for _, g := range found.Generations {
 		page.Rows = append(page.Rows, v.words.generation(g, lineages, now))
 	}
 	p.show(w, r, v, sheet{template: "certificates", title: "certificates.title", path: "/certificates", keep: f.query(f.number), here: "certificates", body: page})
-}
-
-// lineagesOf reads the lineages of the rows that are shown, for their uses.
-func (p *center) lineagesOf(r *http.Request, shown [][]desk.Certificate) ([]desk.LineageView, error) {
-	var all []desk.LineageView
-	said := make(map[string]bool)
-	if len(shown) > rowsPerPage/2 { // one look at all is cheaper than many at one
-		return p.desk.Lineages(r.Context())
-	}
-	for _, g := range shown {
-		if said[g[0].Lineage] {
-			continue
-		}
-		said[g[0].Lineage] = true
-		l, err := p.desk.Lineage(r.Context(), g[0].Lineage)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, *l)
-	}
-	return all, nil
 }
 
 // generation words a generation, a request that waits included.
