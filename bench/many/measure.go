@@ -70,6 +70,9 @@ func (m *measurement) all(ctx context.Context, w io.Writer) (err error) {
 			return err
 		}
 	}
+	if err := m.backups(ctx, w); err != nil {
+		return err
+	}
 	s, err := m.start(ctx)
 	if err != nil {
 		return err

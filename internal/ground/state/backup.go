@@ -112,7 +112,11 @@ func (db *DB) snapshot(ctx context.Context, f func(*Tx, *os.File) error) error {
 	if err != nil {
 		return err
 	}
-	_, err = from.ExecContext(ctx, `VACUUM INTO $1`, path)
+	// The copy has no name in a moment, and need not outlive a power cut: waiting for the disk would cost a third of
+	// the time. (VACUUM INTO writes as the connection is set that reads.)
+	if _, err = from.ExecContext(ctx, `PRAGMA synchronous = OFF`); err == nil {
+		_, err = from.ExecContext(ctx, `VACUUM INTO $1`, path)
+	}
 	if err := errors.Join(err, from.Close()); err != nil {
 		return err
 	}
