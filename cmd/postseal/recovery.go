@@ -64,6 +64,9 @@ func (a *app) initRecovery(ctx context.Context, out *outputFlags) error {
 		fmt.Fprintf(a.err, "postseal: would write a recovery key to %s\n", out.out)
 		return a.printChange(&preview)
 	}
+	if left, err := backup.ReadKey(out.out + pendingKey); out.out != "-" && err == nil && left.Public().ID() == view.ID {
+		return a.finishRecovery(out, left)
+	}
 	if preview.Replaces && !a.yes {
 		if err := a.ask(&preview); err != nil {
 			return err
@@ -77,7 +80,7 @@ func (a *app) initRecovery(ctx context.Context, out *outputFlags) error {
 	defer text.Wipe()
 	place := out.out
 	if place != "-" {
-		place += ".new"
+		place += pendingKey
 		if err := durable.Create(place, text, 0o600); errors.Is(err, fs.ErrExist) {
 			return fmt.Errorf("writing %s: %w", place, errFileExists)
 		} else if err != nil {
@@ -102,6 +105,22 @@ func (a *app) initRecovery(ctx context.Context, out *outputFlags) error {
 	if out.out == "-" {
 		return nil
 	}
+	return a.printRecovery(out, key)
+}
+
+// pendingKey is behind the name of a recovery key's file until the key is in force.
+const pendingKey = ".new"
+
+// finishRecovery gives the file of a key that is in force its name, after a kill has kept the command before from it.
+func (a *app) finishRecovery(out *outputFlags, key *backup.Key) error {
+	if err := a.handOut(out, out.out+pendingKey, nil); err != nil {
+		return fmt.Errorf("the recovery key %s is in force, but its file is not in its place: %w", key.Public().ID(), err)
+	}
+	fmt.Fprintf(a.err, "postseal: %s%s is the recovery key in force, which a command before could not move to its place; no other was made\n", out.out, pendingKey)
+	return a.printRecovery(out, key)
+}
+
+func (a *app) printRecovery(out *outputFlags, key *backup.Key) error {
 	if a.json {
 		return a.printJSON(map[string]any{"file": out.out, "id": key.Public().ID(), "recipient": key.Public().Recipient})
 	}
@@ -184,7 +203,11 @@ func (a *app) recoveryTestCommand() *cobra.Command {
 
 func (a *app) readRecoveryKey(name string) (*backup.Key, error) {
 	if name != "-" {
-		return backup.ReadKey(name)
+		key, err := backup.ReadKey(name)
+		if _, there := os.Lstat(name + pendingKey); errors.Is(err, fs.ErrNotExist) && there == nil {
+			return nil, fmt.Errorf("%w; %s%s is a key whose making was cut short: try it", err, name, pendingKey)
+		}
+		return key, err
 	}
 	data, err := io.ReadAll(io.LimitReader(a.in, 64<<10))
 	if err != nil {

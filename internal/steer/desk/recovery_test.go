@@ -16,6 +16,7 @@ import (
 
 	"postseal/internal/ground/backup"
 	"postseal/internal/ground/durable"
+	"postseal/internal/ground/keys"
 	"postseal/internal/ground/state"
 	"postseal/internal/keep/keyring"
 )
@@ -180,6 +181,16 @@ func drill(t *testing.T) (h *house, key *backup.Key, file []byte) {
 	h.make(t, NewRequest{Lineage: "one", Domains: []string{"one.example.com"}, Services: "IMAP"})
 	h.make(t, NewRequest{Lineage: "named", Domains: []string{"named.example.com"}})
 	h.enable(t, EnableRequest{ID: "named", Services: "HTTP", ByName: true})
+	own, err := keys.Generate(keys.ECDSAP256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ca := newAuthority(t, "Drill CA")
+	leaf := ca.issue(t, own.Public(), inAYear(), "imported.example.com")
+	if _, err := h.Import(t.Context(), tester(), ImportRequest{Lineage: "imported", Files: []ImportFile{{"a.pem", pemText(leaf, ca.cert.Raw)}, {"a.key", own.PEM().Bytes()}}}); err != nil {
+		t.Fatal(err)
+	}
+	h.enable(t, EnableRequest{ID: "imported", Services: "POP"})
 	if _, err := h.Ask(t.Context(), tester(), AskRequest{Name: "Waiting", Domains: []string{"waiting.example.com"}, Lineage: "waiting"}); err != nil {
 		t.Fatal(err)
 	}
