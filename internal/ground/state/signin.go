@@ -3,6 +3,7 @@ package state
 import (
 	"database/sql"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -44,4 +45,12 @@ func (tx *Tx) SignIn(hash, kind string) (SignIn, error) {
 // RemoveSignIn forgets a token.
 func (tx *Tx) RemoveSignIn(hash string) error {
 	return tx.exec(`DELETE FROM sign_in WHERE token_hash = $1`, hash)
+}
+
+// ForgetSignIns forgets every link and every session.
+func (tx *Tx) ForgetSignIns() error {
+	if err := tx.exec(`DELETE FROM sign_in`); err != nil {
+		return fmt.Errorf("forgetting the sign-ins: %w", err)
+	}
+	return nil
 }

@@ -316,6 +316,17 @@ func TestKillBeforeTheHead(t *testing.T) {
 func TestAnOlderDatabaseIsFound(t *testing.T) {
 	t.Parallel()
 	h, key, _ := drill(t)
+	link, err := h.NewLink(t.Context(), tester())
+	if err != nil {
+		t.Fatal(err)
+	}
+	session, _, err := h.SignIn(t.Context(), link.Token, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.NewToken(t.Context(), tester(), TokenRequest{Name: "monitor"}); err != nil {
+		t.Fatal(err)
+	}
 	h.seal(t)
 	file := h.backedUp(t)
 	h.deeds(t, 3)
@@ -341,10 +352,17 @@ func TestAnOlderDatabaseIsFound(t *testing.T) {
 	by.close(t)
 
 	remove(t, filepath.Join(h.dir, state.FileName))
-	if _, err := RestoreBackup(t.Context(), reading(file, key), RestoreOptions{Dir: h.dir, Actor: tester()}); err != nil {
-		t.Fatal(err)
+	checked, err := RestoreBackup(t.Context(), reading(file, key), RestoreOptions{Dir: h.dir, Actor: tester()})
+	if err != nil || len(checked.Findings) != 1 || !strings.Contains(checked.Findings[0], "1 API tokens are as they were") {
+		t.Fatalf("got %+v, %v", checked, err)
 	}
 	restored := openHouse(t, h.dir, nil)
+	if _, err := restored.Session(t.Context(), session); err == nil {
+		t.Error("a session outlives a restore")
+	}
+	if tokens, err := restored.Tokens(t.Context()); err != nil || len(tokens) != 1 {
+		t.Errorf("tokens: got %+v, %v", tokens, err)
+	}
 	v = restored.verdict(t)
 	if !v.Whole || v.Unsigned == 0 {
 		t.Errorf("got %+v", v)

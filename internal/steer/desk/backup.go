@@ -269,7 +269,7 @@ func RestoreBackup(ctx context.Context, r Reading, o RestoreOptions) (*Checked, 
 		Fill:  func(f *os.File) error { return a.Database(f) },
 		Check: func(db *state.DB) error { return c.check(ctx, db, r.Key) }}
 	if o.Actor.Who != "" {
-		o.noteRestore(ctx, &p, a.Header)
+		o.noteRestore(ctx, &p, c)
 	}
 	if o.Before != nil {
 		note := p.Before
