@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 
 	"postseal/internal/ground/audit"
-	"postseal/internal/ground/backup"
 	"postseal/internal/ground/durable"
 	"postseal/internal/ground/state"
 )
