@@ -19,6 +19,7 @@ func actsOf() map[string][]string {
 		"cert rollback":      {"cert/rollback"},
 		"cert remove":        {"cert/remove"},
 		"cert explain":       {"cert/explain"},
+		"cert wizard":        {"cert/opening", "cert/new", "cert/request"},
 		"lineage list":       {"lineage/list"},
 		"lineage show":       {"lineage/show"},
 		"lineage set":        {"lineage/set"},

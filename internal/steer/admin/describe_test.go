@@ -42,7 +42,7 @@ func operations(table map[string]act) []openapi.Operation {
 func closures() map[string]string {
 	return map[string]string{
 		"cert/show": "Certificate", "lineage/list": "Lineages", "lineage/show": "Lineage", "listener/list": "Listeners", "service/list": "Services",
-		"status/show": "Status", "trust/list": "Trust", "trust/beliefs": "Beliefs", "check/run": "Check", "check/seen": "LastSeen", "check/own": "Own", "check/believed": "Believed", "admin/link": "NewLink", "admin/token-list": "Tokens", "admin/fingerprint": "Fingerprints", "recovery/show": "Recovery", "recovery/secrets": "RecoverySecrets", "audit/verify": "VerifyAudit",
+		"status/show": "Status", "cert/opening": "Opening", "trust/list": "Trust", "trust/beliefs": "Beliefs", "check/run": "Check", "check/seen": "LastSeen", "check/own": "Own", "check/believed": "Believed", "admin/link": "NewLink", "admin/token-list": "Tokens", "admin/fingerprint": "Fingerprints", "recovery/show": "Recovery", "recovery/secrets": "RecoverySecrets", "audit/verify": "VerifyAudit",
 	}
 }
 
@@ -136,7 +136,7 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 	var samples []sample
 	for _, c := range [][2]string{
 		{"cert/list", "{}"}, {"cert/show", `{"id":"auth"}`}, {"cert/show", `{"id":"internal-mail1-example-com"}`}, {"lineage/list", "{}"}, {"lineage/show", `{"id":"auth"}`},
-		{"listener/list", "{}"}, {"service/list", "{}"}, {"status/show", "{}"}, {"cert/explain", `{"listener":"imaps"}`}, {"trust/list", "{}"},
+		{"listener/list", "{}"}, {"service/list", "{}"}, {"status/show", "{}"}, {"cert/explain", `{"listener":"imaps"}`}, {"cert/opening", "{}"}, {"trust/list", "{}"},
 		{"cert/new", `{"name":"N","kinds":["ed25519"],"domains":["a.example.com"],"lineage":"n"}`}, {"cert/enable", `{"id":"n","services":"POP"}`},
 		{"cert/renew", `{"id":"n","noActivate":true}`}, {"cert/activate", `{"id":"n"}`}, {"cert/rollback", `{"lineage":"n"}`},
 		{"cert/request", `{"name":"R","domains":["r.example.com"]}`}, {"cert/set-internal", `{"id":"management-mail1-example-com","dryRun":true}`},
