@@ -351,31 +351,42 @@ func TestRecoverFaults(t *testing.T) {
 		"move refused":   {disk{rename: func(string, string) error { return errFault }}, faultNone, false, true},
 		"move lost":      {disk{rename: func(from, to string) error { return errors.Join(durable.Rename(from, to), errFault) }}, faultNone, false, true},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			dir := t.TempDir()
-			if _, err := RestoreBackup(t.Context(), reading(file, key), RestoreOptions{Dir: dir}); err != nil {
-				t.Fatal(err)
-			}
-			f := new(fault)
-			db, err := state.Open(t.Context(), state.Options{Dir: dir, Commit: f.commit})
-			if err != nil {
-				t.Fatal(err)
-			}
-			f.set(c.commit)
-			o := RecoverOptions{Sealing: filepath.Join(dir, "sealing-key"), disk: c.disk}
-			if _, err := Recover(t.Context(), db, key, o, tester()); (err == nil) != c.done || err != nil && !errors.Is(err, errFault) {
-				t.Errorf("got %v, want it done: %v", err, c.done)
-			}
-			o.disk = disk{}
-			if _, err := Recover(t.Context(), db, key, o, tester()); (err == nil) == c.force || err != nil && !errors.Is(err, ErrSealingKeyHere) {
-				t.Errorf("again: got %v, want it refused: %v", err, c.force)
-			}
-			if err := db.Close(); err != nil {
-				t.Fatal(err)
-			}
-			wantServing(t, dir)
-		})
+		for role, act := range map[string]func(*state.DB, RecoverOptions) error{
+			"recover": func(db *state.DB, o RecoverOptions) error {
+				_, err := Recover(t.Context(), db, key, o, tester())
+				return err
+			},
+			"abandon": func(db *state.DB, o RecoverOptions) error {
+				_, err := AbandonKeys(t.Context(), db, o, tester())
+				return err
+			},
+		} {
+			t.Run(role+" "+name, func(t *testing.T) {
+				t.Parallel()
+				dir := t.TempDir()
+				if _, err := RestoreBackup(t.Context(), reading(file, key), RestoreOptions{Dir: dir}); err != nil {
+					t.Fatal(err)
+				}
+				f := new(fault)
+				db, err := state.Open(t.Context(), state.Options{Dir: dir, Commit: f.commit})
+				if err != nil {
+					t.Fatal(err)
+				}
+				f.set(c.commit)
+				o := RecoverOptions{Sealing: filepath.Join(dir, "sealing-key"), disk: c.disk}
+				if err := act(db, o); (err == nil) != c.done || err != nil && !errors.Is(err, errFault) {
+					t.Errorf("got %v, want it done: %v", err, c.done)
+				}
+				o.disk = disk{}
+				if err := act(db, o); (err == nil) == c.force || err != nil && !errors.Is(err, ErrSealingKeyHere) {
+					t.Errorf("again: got %v, want it refused: %v", err, c.force)
+				}
+				if err := db.Close(); err != nil {
+					t.Fatal(err)
+				}
+				wantServing(t, dir)
+			})
+		}
 	}
 }
 
