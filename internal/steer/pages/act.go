@@ -70,6 +70,15 @@ type draft struct {
 	back  string         // the page that it began on
 }
 
+// wipe clears what was sent along: files with keys, and passwords.
+func (d draft) wipe() {
+	for _, s := range d.steps {
+		for _, value := range s.request {
+			clear(value)
+		}
+	}
+}
+
 func (d draft) weight() (n int64) {
 	for _, s := range d.steps {
 		n += s.weight()
@@ -194,7 +203,7 @@ func (p *center) carryOut(ctx context.Context, v visitor, s step, shown *desk.Ch
 		if fresh, err = p.call(ctx, v, s, desk.Doing{DryRun: true}); err != nil {
 			return nil, nil, err
 		}
-		if shown != nil && !sameChange(shown, fresh) {
+		if shown != nil && !sameChange(s.act, shown, fresh) {
 			return nil, fresh, nil
 		}
 		change, err = p.call(ctx, v, s, desk.Doing{IfSeq: fresh.Seq})
@@ -209,16 +218,20 @@ func (p *center) carryOut(ctx context.Context, v visitor, s step, shown *desk.Ch
 	return nil, fresh, nil
 }
 
-// sameChange says whether two looks at an act show the same. What it makes ends some seconds later at the second look.
-func sameChange(a, b *desk.Change) bool {
+// sameChange says whether two looks at an act show the same. A certificate that the act itself would make ends later at
+// the second look, by the time that lies between the two; any other that ends at another time is another certificate.
+func sameChange(act string, a, b *desk.Change) bool {
 	same := func(c *desk.Change) []byte {
 		plain := *c
 		plain.Seq = 0
 		plain.Moves = slices.Clone(c.Moves)
 		for i, m := range plain.Moves {
-			if m.To != nil {
+			if m.To == nil || i >= len(a.Moves) || a.Moves[i].To == nil || !makes(act) {
+				continue
+			}
+			if drift := m.To.NotAfter.Sub(a.Moves[i].To.NotAfter); drift >= 0 && drift <= shelfLife+time.Minute {
 				to := *m.To
-				to.NotAfter = time.Time{}
+				to.NotAfter = a.Moves[i].To.NotAfter
 				plain.Moves[i].To = &to
 			}
 		}
@@ -230,6 +243,9 @@ func sameChange(a, b *desk.Change) bool {
 	}
 	return bytes.Equal(same(a), same(b))
 }
+
+// makes says whether an act makes a certificate, which a dry run only foresees.
+func makes(act string) bool { return act == "cert/new" || act == "cert/renew" }
 
 // refuse says on a page of its own why something cannot be done, with the way back.
 func (p *center) refuse(w http.ResponseWriter, r *http.Request, v visitor, back string, err error) {

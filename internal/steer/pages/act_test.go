@@ -488,7 +488,7 @@ func FuzzUndoSteps(f *testing.F) {
 func TestShelf(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := newShelf[string](100)
+		s := newShelf[string](100, nil)
 		a := s.put("me", "a", 60)
 		if _, ok := s.look("you", a); ok {
 			t.Error("another session sees it")

@@ -30,7 +30,7 @@ const tokenLength = 43
 // Admin returns the management pages, for the management listener. d answers them; what goes wrong is
 // said in log.
 func Admin(d *desk.Desk, log *slog.Logger) http.Handler {
-	p := &center{printer: newPrinter(log), desk: d, drafts: newShelf[draft](maxDraftBytes), results: newShelf[done](maxDraftBytes)}
+	p := &center{printer: newPrinter(log), desk: d, drafts: newShelf(maxDraftBytes, draft.wipe), results: newShelf[done](maxDraftBytes, nil)}
 	return p.handler(p.routes())
 }
 

@@ -19,6 +19,7 @@ const (
 // there is no room the oldest goes; its owner is told to begin anew.
 type shelf[T any] struct {
 	most int64
+	wipe func(T) // clears what is thrown away; nil for nothing to clear
 
 	mu     sync.Mutex // guards what follows
 	things map[string]shelved[T]
@@ -33,8 +34,8 @@ type shelved[T any] struct {
 	thing   T
 }
 
-func newShelf[T any](most int64) *shelf[T] {
-	return &shelf[T]{most: most, things: make(map[string]shelved[T])}
+func newShelf[T any](most int64, wipe func(T)) *shelf[T] {
+	return &shelf[T]{most: most, wipe: wipe, things: make(map[string]shelved[T])}
 }
 
 // put lays a thing of some weight down for a session, and returns what it is asked for by.
@@ -46,10 +47,22 @@ func (s *shelf[T]) put(session string, thing T, weight int64) (id string) {
 	s.order = append(s.order, id)
 	s.weight += weight
 	for len(s.order) > 1 && (len(s.order) > maxShelved || s.weight > s.most || s.ended(s.order[0])) {
-		s.drop(s.order[0])
+		s.throw(s.order[0])
 		s.order = s.order[1:]
 	}
+	// What nobody comes back for must not lie in memory until the next visitor.
+	time.AfterFunc(shelfLife, s.sweep)
 	return id
+}
+
+// sweep throws away what has lain too long.
+func (s *shelf[T]) sweep() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(s.order) > 0 && s.ended(s.order[0]) {
+		s.throw(s.order[0])
+		s.order = s.order[1:]
+	}
 }
 
 // look returns a thing of the session's.
@@ -81,7 +94,7 @@ func (s *shelf[T]) forget(session string) {
 	defer s.mu.Unlock()
 	for id, got := range s.things {
 		if got.session == session {
-			s.drop(id)
+			s.throw(id)
 		}
 	}
 }
@@ -90,6 +103,14 @@ func (s *shelf[T]) forget(session string) {
 func (s *shelf[T]) ended(id string) bool {
 	got, ok := s.things[id]
 	return !ok || !time.Now().Before(got.until)
+}
+
+// throw takes a thing away that nobody will have; mu is held.
+func (s *shelf[T]) throw(id string) {
+	if got, ok := s.things[id]; ok && s.wipe != nil {
+		s.wipe(got.thing)
+	}
+	s.drop(id)
 }
 
 // drop takes a thing away; mu is held.
