@@ -52,7 +52,7 @@ type organisation struct {
 
 // newOrganisation sets up mail1.example.com as a trial, running. It costs an RSA key or two, so tests that only look
 // share one.
-func newOrganisation(t *testing.T, runtime running) organisation {
+func newOrganisation(t testing.TB, runtime running) organisation {
 	t.Helper()
 	dir := t.TempDir()
 	db, err := state.Open(t.Context(), state.Options{Dir: dir, Create: true})
@@ -81,7 +81,7 @@ func newOrganisation(t *testing.T, runtime running) organisation {
 }
 
 // testLog logs into the test.
-func testLog(t *testing.T) *slog.Logger { return slog.New(slog.NewTextHandler(t.Output(), nil)) }
+func testLog(t testing.TB) *slog.Logger { return slog.New(slog.NewTextHandler(t.Output(), nil)) }
 
 // link makes a sign-in link's token.
 func (o organisation) link(t *testing.T) string {

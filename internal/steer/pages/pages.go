@@ -48,6 +48,7 @@ func (p *center) routes() routes {
 		"/certificate/export":   {http.MethodGet: p.signedIn(p.askExport), http.MethodPost: p.signedIn(p.export)},
 		"/listeners":            {http.MethodGet: p.signedIn(p.listeners)},
 		"/trust":                {http.MethodGet: p.signedIn(p.trust)},
+		"/trust/download":       {http.MethodGet: p.signedIn(p.trustFile)},
 		"/plan":                 {http.MethodGet: p.signedIn(p.plan)},
 		"/plan/calendar":        {http.MethodGet: p.signedIn(p.calendar)},
 		"/plan/authorities":     {http.MethodGet: p.signedIn(p.authorities)},

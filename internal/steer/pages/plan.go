@@ -164,6 +164,9 @@ func planWords() vocabulary {
 		"plan.asks":         {"Make a key and a request for the authority: %s", "키와 인증 기관에 보낼 요청 생성: %s"},
 		"plan.there":        {"There already: %s", "이미 있음: %s"},
 		"preview.will":      {"This would be made:", "만들 것:"},
+		"preview.compare":   {"Compare with what the authority says of itself, by another way:", "인증 기관이 다른 경로로 알린 것과 비교하십시오:"},
+		"trust.print":       {"%s: SHA-256 %s", "%s: SHA-256 %s"},
+		"trust.give":        {"Give what is trusted here to other systems:", "여기서 신뢰하는 것을 다른 시스템에 주려면:"},
 		"plan.file":         {"For names that are not served here, give a file:", "여기서 제공하지 않는 이름은 파일로 지정하십시오:"},
 
 		"act.plan":      {"Carry out the plan: %s", "계획 실행: %s"},

@@ -14,6 +14,7 @@ type stepView struct {
 	Title    string
 	Later    bool // it depends on the steps before it, so nothing can be said yet
 	Will     []string
+	WillOf   string // what stands there
 	Moves    []moveView
 	Removed  []sentence
 	Warnings []sentence
@@ -45,7 +46,10 @@ type madeView struct {
 
 // step words an act.
 func (w *words) step(s step, c *desk.Change, now time.Time) stepView {
-	view := stepView{Title: w.say(s.title, s.object), Later: c == nil, Will: s.will}
+	view := stepView{Title: w.say(s.title, s.object), Later: c == nil, Will: s.will, WillOf: w.say("preview.will")}
+	if s.act == "trust/add" {
+		view.WillOf = w.say("preview.compare")
+	}
 	if c == nil {
 		return view
 	}

@@ -1,16 +1,22 @@
 package pages
 
 import (
+	"encoding/pem"
+	"mime"
 	"net/http"
 	"strings"
 	"time"
 
+	"postseal/internal/ground/x509cert"
+	"postseal/internal/keep/trustfile"
+	"postseal/internal/steer/admin"
 	"postseal/internal/steer/desk"
 )
 
 // trustPage is what the organisation trusts beyond the system, and what it trusts no more.
 type trustPage struct {
 	Anchors  []anchorRow
+	Files    []option // in which they can be given to others
 	Distrust []distrustRow
 }
 
@@ -45,6 +51,11 @@ func (p *center) trust(w http.ResponseWriter, r *http.Request, v visitor) {
 		}
 		page.Anchors = append(page.Anchors, row)
 	}
+	if len(page.Anchors) > 0 {
+		for _, one := range trustfile.Platforms() {
+			page.Files = append(page.Files, option{Value: address("/trust/download", "for", string(one)), Label: string(one)})
+		}
+	}
 	for _, x := range t.Distrust {
 		row := distrustRow{ID: x.ID, Kind: v.words.say("distrust." + x.Kind), Value: x.Value, Added: day(x.AddedAt)}
 		if !x.After.IsZero() {
@@ -64,13 +75,14 @@ func (p *center) anchorForm() form {
 			area.Wide = true
 			return []field{v.words.ask("file", "file", values{}, false), area}, nil
 		},
-		draft: func(_ *http.Request, _ visitor, g values) (draft, error) {
+		draft: func(_ *http.Request, v visitor, g values) (draft, error) {
 			d := draft{back: "/trust", then: "/trust"}
 			for _, f := range append(g.files, g.pasted("pem")...) {
 				s, err := newStep("trust/add", "act.trust", f.Name, desk.AnchorRequest{File: f})
 				if err != nil {
 					return d, err
 				}
+				s.will = v.words.printsOf(f.Data)
 				d.steps = append(d.steps, s)
 			}
 			if len(d.steps) == 0 {
@@ -78,6 +90,43 @@ func (p *center) anchorForm() form {
 			}
 			return d, nil
 		}}
+}
+
+// printsOf are the fingerprints of the certificates in a file, to be compared with what the authority says of itself. In
+// a form of file that is not PEM or DER there are none; the act looks deeper.
+func (w *words) printsOf(file []byte) []string {
+	var all []string
+	add := func(der []byte) {
+		if cert, err := x509cert.ParseCertificate(der); err == nil && len(all) < maxUploads {
+			all = append(all, w.say("trust.print", commonName(x509cert.SubjectText(cert.Subject)), desk.Fingerprint(x509cert.Inspect(cert).SHA256)))
+		}
+	}
+	rest := file
+	for {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			break
+		}
+		add(block.Bytes)
+	}
+	if len(all) == 0 {
+		add(file)
+	}
+	return all
+}
+
+// trustFile answers with what is trusted here, as another system takes it.
+func (p *center) trustFile(w http.ResponseWriter, r *http.Request, v visitor) {
+	var file desk.TrustFile
+	if err := admin.Local(p.desk, v.actor).Call(r.Context(), "trust/export", desk.TrustFileRequest{For: trustfile.Platform(r.URL.Query().Get("for"))}, &file); err != nil {
+		p.refuse(w, r, v, "/trust", err)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", file.Type)
+	h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": file.Name}))
+	h.Set("Content-Length", plainNumber(len(file.Data)))
+	w.Write(file.Data) // the reader is gone when this fails
 }
 
 // distrustForm asks what is trusted no more.
