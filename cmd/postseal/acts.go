@@ -50,6 +50,9 @@ func actsOf() map[string][]string {
 		"recovery show":      {"recovery/show"},
 		"recovery test":      {"recovery/secrets", "recovery/show", "recovery/tested"},
 		"admin token revoke": {"admin/token-revoke"},
+		"notice list":        {"notice/list"},
+		"notice test":        {"notice/test"},
+		"report show":        {"report/show"},
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"postseal/internal/ground/config"
 	"postseal/internal/ground/state"
 	"postseal/internal/ground/x509cert"
 	"postseal/internal/steer/admin"
@@ -68,7 +69,15 @@ func (a *app) reach(ctx context.Context) (*admin.Client, func(), error) {
 
 // local opens the organisation in db for one command.
 func (a *app) local(ctx context.Context, db *state.DB) (*admin.Client, func(), error) {
-	d, err := desk.Open(ctx, desk.Options{State: db, Sealing: a.sealing, Config: a.config})
+	// Only notice test uses the channels. A configuration that cannot be read is for serve to refuse: what mends a
+	// state must work without it.
+	var noticing desk.Noticing
+	if file, err := config.Read(a.config, false); err == nil {
+		if noticing, err = a.noticing(file.Notices, hostName()); err != nil {
+			noticing = desk.Noticing{}
+		}
+	}
+	d, err := desk.Open(ctx, desk.Options{State: db, Sealing: a.sealing, Config: a.config, Notices: noticing})
 	if err != nil {
 		return nil, nil, errors.Join(err, db.Close())
 	}

@@ -118,7 +118,11 @@ func (a *app) serve(ctx context.Context, s serving, addresses config.Addresses) 
 	if err != nil {
 		return err
 	}
-	d, err := desk.Open(ctx, desk.Options{State: db, Sealing: a.sealing, Runtime: p, Health: p.health, Log: log, Revocation: revoked, Config: a.config})
+	noticing, err := a.noticing(file.Notices, hostName())
+	if err != nil {
+		return err
+	}
+	d, err := desk.Open(ctx, desk.Options{State: db, Sealing: a.sealing, Notices: noticing, Runtime: p, Health: p.health, Log: log, Revocation: revoked, Config: a.config})
 	if err != nil {
 		return err
 	}
@@ -268,6 +272,10 @@ func (r *running) run(ctx context.Context, s serving) error {
 	if r.file.Audit.Syslog != "" {
 		group.Go(func() error { return r.desk.RunForwarding(ctx, desk.Forwarding{Sink: r.file.Audit.Syslog, PID: pid()}) })
 	}
+	group.Go(func() error {
+		r.desk.RunNotices(ctx)
+		return nil
+	})
 	group.Go(func() error {
 		r.desk.RunRenewals(ctx, r.log)
 		return nil

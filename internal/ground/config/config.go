@@ -36,6 +36,37 @@ type File struct {
 	Check      Check             `toml:"check"`
 	Metrics    Metrics           `toml:"metrics"`
 	Audit      Audit             `toml:"audit"`
+	Notices    Notices           `toml:"notices"`
+}
+
+// Notices says how people and programs are told what needs them. The zero value tells nobody; what is wrong still
+// stands in status. Package courier checks what is written here.
+type Notices struct {
+	SMTP         string         `toml:"smtp"`          // "HOST:PORT"; empty means no mail
+	TLS          string         `toml:"tls"`           // "starttls", "implicit" or "none"
+	From         string         `toml:"from"`          //
+	To           []string       `toml:"to"`            //
+	Username     string         `toml:"username"`      // empty means no login
+	PasswordFile string         `toml:"password-file"` //
+	Language     string         `toml:"language"`      // "en" or "ko"; empty means en
+	Webhook      string         `toml:"webhook"`       // URL; empty means none
+	WebhookKey   string         `toml:"webhook-key-file"`
+	WebhookAllow []netip.Prefix `toml:"webhook-allow"` // addresses that are asked although they are not public
+}
+
+func (n Notices) check() error {
+	switch n.Language {
+	case "", "en", "ko":
+	default:
+		return errors.New(`notices.language: want "en" or "ko"`)
+	}
+	if n.SMTP == "" && (n.TLS != "" || n.From != "" || len(n.To) > 0 || n.Username != "" || n.PasswordFile != "") {
+		return errors.New("notices.smtp is missing: the other keys of mail do nothing without it")
+	}
+	if n.Webhook == "" && (n.WebhookKey != "" || len(n.WebhookAllow) > 0) {
+		return errors.New("notices.webhook is missing: its key and its addresses do nothing without it")
+	}
+	return nil
 }
 
 // Check says how the server looks at its own listeners.
@@ -164,6 +195,16 @@ func Keys() []Key {
 		{"check.every", "1m", "how often each listener is looked at over the wire, to see that it serves what is bound to it; 0s means never"},
 		{"metrics.loopback", "false", "whether /metrics of management answers this machine without a token"},
 		{"audit.syslog", "none", `collector that audit rows are sent to: "unix:/dev/log", "udp://192.0.2.1:514" or "tcp://192.0.2.1:601"`},
+		{"notices.smtp", "none", `mail server that takes notices and the Monday report, e.g. "mail.example.com:587"`},
+		{"notices.tls", "starttls; implicit on port 465", "starttls, implicit, or none, which is for a mail server at 127.0.0.1 or ::1"},
+		{"notices.from", "none", `sender, e.g. "postseal@example.com"`},
+		{"notices.to", "none", `recipients, 1 to 50, e.g. ["admin@example.com"]`},
+		{"notices.username", "none", "login at the mail server"},
+		{"notices.password-file", "none", "file of mode 0600 with the password; a relative path is relative to this file"},
+		{"notices.language", "en", "language of mail: en or ko"},
+		{"notices.webhook", "none", "address that gets notices as JSON by POST"},
+		{"notices.webhook-key-file", "none", "file of mode 0600 with the key of the signature (HMAC-SHA256); a relative path is relative to this file"},
+		{"notices.webhook-allow", "none", `addresses of the web hook that are asked although they are not public, e.g. ["10.1.2.0/24"]`},
 	}
 }
 
@@ -205,7 +246,7 @@ func Read(path string, required bool) (File, error) {
 	if err := toml.NewDecoder(f).DisallowUnknownFields().Decode(&file); err != nil {
 		return File{}, fileError(path, err)
 	}
-	if err := errors.Join(file.Limits.check(), file.Revocation.check(), file.Check.check(), file.Audit.check()); err != nil {
+	if err := errors.Join(file.Limits.check(), file.Revocation.check(), file.Check.check(), file.Audit.check(), file.Notices.check()); err != nil {
 		return File{}, &FileError{Path: path, Err: err}
 	}
 	return file, nil

@@ -82,13 +82,15 @@ func New(o Options) (*Client, error) {
 // Request is one question.
 type Request struct {
 	URL         string
-	Accept      string // media types that are wanted; empty means any
-	Body        []byte // nil asks with GET, anything else with POST
-	ContentType string // of Body
-	MaxBytes    int64  // of the answer; zero means 64 KiB
+	Accept      string            // media types that are wanted; empty means any
+	Body        []byte            // nil asks with GET, anything else with POST
+	ContentType string            // of Body
+	MaxBytes    int64             // of the answer; zero means 64 KiB
+	Header      map[string]string // further header fields, of our own making
+	AnySuccess  bool              // any status of 2xx is an answer, not just 200
 }
 
-// Response is a whole answer with status 200.
+// Response is a whole answer with status 200, or another of success if that was asked for.
 type Response struct {
 	URL         string // who answered in the end
 	ContentType string // as the server says
@@ -136,13 +138,16 @@ func (c *Client) ask(ctx context.Context, u *url.URL, r Request) (*Response, err
 	if r.ContentType != "" {
 		req.Header.Set("Content-Type", r.ContentType)
 	}
+	for name, value := range r.Header {
+		req.Header.Set(name, value)
+	}
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return nil, err
 	}
 	defer resp.Body.Close() // opened for reading only
 	switch coding := resp.Header.Get("Content-Encoding"); {
-	case resp.StatusCode != http.StatusOK:
+	case resp.StatusCode != http.StatusOK && !(r.AnySuccess && resp.StatusCode/100 == 2):
 		return nil, &StatusError{Code: resp.StatusCode}
 	case coding != "" && !strings.EqualFold(coding, "identity"):
 		return nil, fmt.Errorf("the server compressed its answer with %q unasked", coding)

@@ -81,6 +81,8 @@ const (
 	CodeTokenEnding Code = "tokenEnding"
 	// CodeAuditNotSent: audit rows wait, because their collector does not take them.
 	CodeAuditNotSent Code = "auditNotSent"
+	// CodeNoticeNotSent: people or programs are not told what needs them, because a channel does not take it.
+	CodeNoticeNotSent Code = "noticeNotSent"
 	// CodeNameNotCovered: a listener's certificate holds no name that its clients use.
 	CodeNameNotCovered Code = "nameNotCovered"
 	// CodeClientsObject: clients of a listener will refuse what was enabled there: not trusted outside, not for servers,
@@ -100,7 +102,7 @@ func Codes() []Code {
 		CodeNoRecoveryKey, CodeTrialMailbox, CodeTrialNotServed, CodeRenewalFailed, CodeRenewalWaiting, CodeCertificateUntrusted, CodeNameNotCovered,
 		CodeCertificateRevoked, CodeRevocationUnchecked, CodeServedNotBound, CodeClientsObject,
 		CodeRecoveryUntested, CodeRecoveryUnsigned, CodeRecoveryIncomplete, CodeNoBackup, CodeBackupOld,
-		CodeTokenEnding, CodeAuditNotSent,
+		CodeTokenEnding, CodeAuditNotSent, CodeNoticeNotSent,
 		CodeAuditBroken, CodeAuditUnsigned,
 	}
 }

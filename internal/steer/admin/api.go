@@ -158,6 +158,11 @@ func acts(d *desk.Desk) map[string]act {
 		"check/run": operating(func(ctx context.Context, _ state.Actor, r desk.CheckRequest) (*desk.CheckAnswer, error) {
 			return d.Check(ctx, r) // changes nothing here, but speaks to others in our name
 		}),
+		"notice/list": looking(d.Notices),
+		"notice/test": operating(func(ctx context.Context, _ state.Actor, _ Nothing) ([]desk.NoticeTest, error) {
+			return d.TestNotices(ctx) // changes nothing here, but writes to others in our name
+		}),
+		"report/show":    looking(d.Report),
 		"check/seen":     looking(func(ctx context.Context, _ Nothing) ([]desk.Seen, error) { return d.LastSeen(ctx) }),
 		"check/own":      looking(func(ctx context.Context, _ Nothing) (*desk.Own, error) { return d.Own(ctx) }),
 		"check/believed": looking(func(ctx context.Context, _ Nothing) (*desk.Believed, error) { return d.Believed(ctx) }),

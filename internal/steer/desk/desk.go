@@ -53,6 +53,7 @@ type Options struct {
 	// server has left on disk.
 	Revocation *revocation.Checker
 	Config     string // path of the configuration file, which goes into backups; there need not be one
+	Notices    Noticing
 
 	disk disk // the zero value is the real one; tests make it fail
 }
@@ -69,6 +70,8 @@ type Desk struct {
 	health  *health.Set
 	log     *slog.Logger
 	ring    *keyring.Ring
+	// noticing is how people and programs are told.
+	noticing Noticing
 
 	// acting is held for the length of one act, before settling.
 	acting sync.Mutex
@@ -108,7 +111,7 @@ func Open(ctx context.Context, o Options) (*Desk, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	d := &Desk{db: o.State, runtime: o.Runtime, health: o.Health, log: o.Log, config: o.Config, disk: o.disk, publicKeys: keys.NewPublicJudge(), signers: make(map[string]*keys.Private)}
+	d := &Desk{db: o.State, runtime: o.Runtime, health: o.Health, log: o.Log, config: o.Config, noticing: o.Notices, disk: o.disk, publicKeys: keys.NewPublicJudge(), signers: make(map[string]*keys.Private)}
 	d.ring = keyring.New(keyring.Options{Log: o.Log})
 	d.revoked = revokedBy(o)
 	err := d.db.View(ctx, func(tx *state.Tx) error {

@@ -104,6 +104,7 @@ func TestConditionsComeAndGo(t *testing.T) {
 		health.CodeSnapshotRefused:      true, // TestAStateThatCannotBeServed
 		health.CodeTokenEnding:          true, // TestATokenEnds
 		health.CodeAuditNotSent:         true, // TestAuditIsNotSent
+		health.CodeNoticeNotSent:        true, // TestAWebHookThatNeverTakes
 		health.CodeListenerClosed:       true, // the runtime raises it
 		health.CodeRenewalFailed:        true, // the renewal engine raises it
 		health.CodeRenewalWaiting:       true, // TestARenewalThatWaits

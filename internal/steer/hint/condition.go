@@ -54,6 +54,7 @@ func conditions() map[health.Code]func(health.Condition) string {
 		},
 		health.CodeTokenEnding:    say("give the program that uses it a new one: postseal admin token new --name NAME, and then: postseal admin token revoke NAME"),
 		health.CodeAuditNotSent:   say("nothing is lost, and it is tried again; see that the collector answers, or mend audit.syslog in postseal.toml: postseal help config"),
+		health.CodeNoticeNotSent:  say("it is tried again by itself; see what is wrong: postseal notice test; mend the keys of notices in postseal.toml: postseal help config; see what waits: postseal notice list"),
 		health.CodeNameNotCovered: say("clients that ask for the server by its name will warn; make one that fits: postseal cert new --name NAME --domain DOMAIN --services LIST"),
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"postseal/internal/ground/syslog"
+	"postseal/internal/keep/courier"
 	"postseal/internal/steer/desk"
 )
 
@@ -18,6 +19,11 @@ func tokenEntries() []entry {
 		is("desk.ErrTokenOutlives", desk.ErrTokenOutlives, "give a shorter life with --expires, or make it on the server itself"),
 		is("desk.ErrTokenInvalid", desk.ErrTokenInvalid, "make a new one on the server: postseal admin token new --name NAME"),
 		is("desk.ErrTokenExpired", desk.ErrTokenExpired, "revoke it and make a new one on the server: postseal admin token revoke NAME; postseal admin token new --name NAME"),
+		is("desk.ErrNoChannel", desk.ErrNoChannel, "write notices.smtp or notices.webhook into postseal.toml: postseal help config; then start the server anew"),
+		wrong(is("desk.ErrReportDays", desk.ErrReportDays, "give a number of days like --days 30")),
+		as("courier.MailError", always[*courier.MailError]("mend that key in postseal.toml; see: postseal help config")),
+		as("courier.HookError", always[*courier.HookError]("mend that key in postseal.toml; see: postseal help config")),
+		is("courier.ErrOutcomeUnknown", courier.ErrOutcomeUnknown, "look at the other end whether it arrived; it is sent once more by itself"),
 		is("desk.ErrNoSuccession", desk.ErrNoSuccession, "compare the fingerprint with the server's by hand, and give it with --fingerprint SHA256"),
 		as("desk.TokenExistsError", always[*desk.TokenExistsError]("choose another name, or revoke that one: postseal admin token revoke NAME")),
 		as("desk.UnknownTokenError", always[*desk.UnknownTokenError]("see which tokens there are: postseal admin token list")),

@@ -96,6 +96,11 @@ func (c *collector) collect(ctx context.Context, s sink) error {
 	if err != nil {
 		return err
 	}
+	notices, err := c.Desk.Notices(ctx, desk.NoticesRequest{})
+	if err != nil {
+		return err
+	}
+	told(s, notices)
 	now := time.Now()
 	for _, l := range lineages {
 		for _, g := range l.Generations {
@@ -152,6 +157,22 @@ func conditions(s sink, status *desk.Status) {
 	}
 	s.gauge("attention", "Conditions that need a person.", nil, float64(len(status.Attention)))
 	s.gauge("renewals_failing", "Lineages that were due and could not be renewed.", nil, float64(failing))
+}
+
+// told are the open notices, and how the channels do.
+func told(s sink, list *desk.NoticeList) {
+	type key struct{ kind, stage string }
+	open := make(map[key]float64)
+	for _, n := range list.Notices {
+		open[key{n.Kind, strconv.Itoa(n.Stage)}]++
+	}
+	for k, n := range open {
+		s.gauge("notices_open", "Notices whose cause is there; stage is the days left at most, 0 for now, 1000 for overdue.", []string{"kind", "stage"}, n, k.kind, k.stage)
+	}
+	for _, c := range list.Channels {
+		s.gauge("notices_waiting", "Notices that a channel has not said yet.", []string{"channel"}, float64(c.Waiting), c.Channel)
+		s.gauge("notices_failed_tries", "Tries of a channel that failed, one after the other.", []string{"channel"}, float64(c.Tries), c.Channel)
+	}
 }
 
 func count(s sink, listener string, n front.Count) {

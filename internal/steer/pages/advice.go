@@ -145,7 +145,7 @@ func (w *words) condition(c health.Condition, ends map[string]time.Time) string 
 
 // causes says whether the text of a condition is an error that no translation can foresee.
 func causes(code health.Code) bool {
-	return code == health.CodeListenerClosed || code == health.CodeSnapshotRefused || code == health.CodeRenewalFailed || code == health.CodeClientsObject
+	return code == health.CodeListenerClosed || code == health.CodeSnapshotRefused || code == health.CodeRenewalFailed || code == health.CodeClientsObject || code == health.CodeNoticeNotSent
 }
 
 // notices words conditions. Two that read the same are one: in Korean both members of a generation end

@@ -148,6 +148,7 @@ func korean() *words {
 		health.CodeClientsObject:                "{object} 갱신 계열의 TLS 인증서를 일부 클라이언트가 받아들이지 않습니다.",
 		health.CodeTokenEnding:                  "{object} API 토큰이 곧 만료되거나 이미 만료되었습니다.",
 		health.CodeAuditNotSent:                 "감사 기록을 {object}(으)로 보내지 못하고 있습니다.",
+		health.CodeNoticeNotSent:                "알림을 보내지 못하고 있습니다(경로: {object}).",
 	}, hints: map[health.Code]string{
 		health.CodeSnapshotRefused:              "마지막 변경을, 그때 함께 출력된 되돌리기 명령으로 되돌리십시오. 오류 내용은 로그에 있습니다.",
 		health.CodeListenerClosed:               "{1} 명령으로 어느 프로그램이 그 포트를 쓰는지 확인한 뒤, 차례로 실행하십시오: {2}, {3}",
@@ -177,6 +178,7 @@ func korean() *words {
 		health.CodeServedNotBound:               "어느 프로그램이 그 포트를 쓰는지, 그 사이에 무엇이 있는지 확인하십시오: {1}. 제공해야 할 것: {2}. 다시 점검: {3}",
 		health.CodeTokenEnding:                  "차례로 실행하십시오: {1}, {2}. 쓰는 프로그램에 새 토큰을 주십시오.",
 		health.CodeAuditNotSent:                 "잃는 것은 없으며 저절로 다시 시도합니다. 수집 서버를 확인하거나 postseal.toml의 audit.syslog를 고치십시오: {1}",
+		health.CodeNoticeNotSent:                "저절로 다시 시도합니다. 무엇이 문제인지 보십시오: {1}. postseal.toml의 notices 항목을 고치십시오: {2}. 기다리는 알림: {3}",
 		health.CodeNameNotCovered:               "서버를 이름으로 찾는 클라이언트는 경고를 표시합니다. 이름이 맞는 TLS 인증서를 만드십시오: {1}",
 	}, phrases: map[string]string{
 		"own pages":                            "자체 페이지",
