@@ -72,8 +72,7 @@ const AuditBegins = "audit-begins"
 // says so: before it, nothing would have shown a change. If some have hashes, somebody has taken one away: then
 // nothing is mended, and audit verify will find it.
 func (tx *Tx) chainOld(last int64) (int64, []byte, error) {
-	var chained bool
-	err := tx.tx.QueryRowContext(tx.ctx, `SELECT EXISTS (SELECT 1 FROM audit WHERE server_id = $1 AND hash IS NOT NULL)`, tx.server).Scan(&chained)
+	chained, err := tx.AuditChained(tx.server)
 	if err != nil || chained {
 		return last, nil, err
 	}
@@ -98,6 +97,13 @@ func (tx *Tx) chainOld(last int64) (int64, []byte, error) {
 	r := AuditRow{Number: last + 1, At: tx.now, Who: "postseal", From: "migration", Act: AuditBegins, Object: fmt.Sprintf("rows 1 to %d", last), After: string(after)}
 	hash := audit.Hash(previous, tx.server, r)
 	return r.Number, hash, tx.addAudit(r, hash)
+}
+
+// AuditChained reports whether any row of a server has a hash. Rows of a release without the chain have none until the
+// next row is written.
+func (tx *Tx) AuditChained(serverID string) (chained bool, err error) {
+	err = tx.tx.QueryRowContext(tx.ctx, `SELECT EXISTS (SELECT 1 FROM audit WHERE server_id = $1 AND hash IS NOT NULL)`, serverID).Scan(&chained)
+	return chained, err
 }
 
 // LastAudit returns the number and the hash of a server's last row: 0 and what the first row follows when

@@ -156,6 +156,13 @@ func (h *heads) ofTheKeyBefore(tx *state.Tx, server string) (bool, error) {
 // against holds the rows from the head on against it, or, with whole, every row that it speaks for.
 func (d *Desk) against(tx *state.Tx, h *heads, whole bool) (*AuditVerdict, error) {
 	v := &AuditVerdict{From: 1, Faults: h.faults}
+	if fresh, err := d.unchained(tx, h); err != nil || fresh {
+		if v.Rows, _, err = tx.LastAudit(d.server); err != nil {
+			return nil, err
+		}
+		v.Unsigned, v.Unproved, v.Whole, v.Faults = v.Rows, v.Rows, true, []audit.Fault{}
+		return v, nil
+	}
 	base := audit.Begin(d.server)
 	from := int64(1)
 	if h.use != nil {
@@ -193,6 +200,16 @@ func (d *Desk) against(tx *state.Tx, h *heads, whole bool) (*AuditVerdict, error
 	}
 	v.Whole = len(v.Faults) == 0
 	return v, nil
+}
+
+// unchained reports whether the trail is of a release without the chain, and nothing was written since: no row has a
+// hash, and there is no head, whole or damaged. Nothing watched over such rows, and the chain begins with the next one.
+func (d *Desk) unchained(tx *state.Tx, h *heads) (bool, error) {
+	if h.use != nil || h.outside != nil || len(h.faults) > 0 {
+		return false, nil
+	}
+	chained, err := tx.AuditChained(d.server)
+	return !chained, err
 }
 
 // stands adds a fault unless the row of a head is there and is the one that was signed.
@@ -302,6 +319,9 @@ func (d *Desk) sealAudit(ctx context.Context) error {
 		}
 		if next.Number, next.Hash, err = tx.LastAudit(d.server); err != nil {
 			return err
+		}
+		if next.Hash == nil { // not chained yet: the next row begins the chain, and is signed
+			next.Number = 0
 		}
 		if h.use != nil {
 			next.From, next.Base = h.use.From, h.use.Base

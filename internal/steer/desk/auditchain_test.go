@@ -552,3 +552,29 @@ func TestHistory(t *testing.T) {
 		t.Errorf("got %+v, %v", list, err)
 	}
 }
+
+// TestAnUpgradedTrail: the rows of a release without the chain are no fault before the first act of this one, which begins
+// the chain and says how many nothing watched over.
+func TestAnUpgradedTrail(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, nil)
+	h.deeds(t, 3)
+	h.exec(t, `UPDATE audit SET hash = NULL`)
+	h.exec(t, `DELETE FROM audit_head`)
+	if err := os.Remove(h.headPath()); err != nil && !errors.Is(err, os.ErrNotExist) {
+		t.Fatal(err)
+	}
+	before := h.verdict(t)
+	if !before.Whole || before.Rows == 0 || before.Unproved != before.Rows || before.Signed != 0 {
+		t.Errorf("before the first act: got %+v", before)
+	}
+	h.seal(t) // signs nothing, and finds no fault
+	if v := h.verdict(t); !v.Whole || v.Signed != 0 {
+		t.Errorf("sealed before the first act: got %+v", v)
+	}
+	h.deeds(t, 1)
+	h.seal(t)
+	if v := h.verdict(t); !v.Whole || v.Unproved != before.Rows || v.Signed != v.Rows || v.Rows != before.Rows+2 {
+		t.Errorf("after the first act: got %+v, want %d old rows", v, before.Rows)
+	}
+}
