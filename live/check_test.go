@@ -1,10 +1,13 @@
 package live
 
 import (
+	"crypto/sha256"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -17,18 +20,50 @@ type judged struct{ ID, Severity, Finding string }
 
 // checkOf is what check says of one endpoint.
 type checkOf struct {
-	Hosts []struct {
-		Endpoints []struct {
-			Port        int
-			Versions    []string
-			KeyExchange string
-			Certificate struct {
-				NotAfter time.Time
-				SHA256   string
-			}
-			Trust    struct{ Machine string }
-			Findings []struct{ Code string }
+	Hosts []struct{ Endpoints []endpointOf }
+}
+
+type endpointOf struct {
+	Port        int
+	Versions    []string
+	KeyExchange string
+	Certificate struct {
+		NotAfter time.Time
+		SHA256   string
+	}
+	Trust    struct{ Machine string }
+	Findings []struct{ Code string }
+}
+
+// agrees holds what check says of an endpoint against what openssl's own client sees: versions, certificate, trust.
+func agrees(t *testing.T, a *peers.Authority, e endpointOf, starttls string) {
+	t.Helper()
+	ask := func(more ...string) peers.Result {
+		args := append([]string{"openssl", "s_client", "-connect", fmt.Sprintf("127.0.0.1:%d", e.Port), "-servername", "localhost", "-CAfile", a.RootFile}, more...)
+		if starttls != "" {
+			args = append(args, "-starttls", starttls)
 		}
+		return peers.Run(t, peers.Command{Args: args})
+	}
+	for version, flags := range map[string][]string{"TLS 1.0": {"-tls1", "-cipher", "ALL:@SECLEVEL=0"}, "TLS 1.1": {"-tls1_1", "-cipher", "ALL:@SECLEVEL=0"}, "TLS 1.2": {"-tls1_2"}, "TLS 1.3": {"-tls1_3"}} {
+		r := ask(flags...)
+		theirs := strings.Contains(r.Stdout, "Cipher is ") && !strings.Contains(r.Stdout, "Cipher is (NONE)")
+		if ours := slices.Contains(e.Versions, version); ours != theirs {
+			t.Errorf("%d speaks %s: check says %v, openssl %v", e.Port, version, e.Versions, r)
+		}
+	}
+	r := ask("-verify_hostname", "localhost")
+	has := func(code string) bool {
+		return slices.ContainsFunc(e.Findings, func(f struct{ Code string }) bool { return f.Code == code })
+	}
+	for code, theirs := range map[string]bool{"expired": strings.Contains(r.Stdout, "certificate has expired"), "wrongName": strings.Contains(r.Stdout, "ostname mismatch")} {
+		if has(code) != theirs {
+			t.Errorf("%d, %s: check says %v, openssl %v", e.Port, code, e.Findings, r)
+		}
+	}
+	block, _ := pem.Decode([]byte(r.Stdout[max(strings.Index(r.Stdout, "-----BEGIN"), 0):]))
+	if block == nil || fmt.Sprintf("%x", sha256.Sum256(block.Bytes)) != e.Certificate.SHA256 {
+		t.Errorf("%d serves: check says %s, openssl %v", e.Port, e.Certificate.SHA256, r)
 	}
 }
 
@@ -74,6 +109,10 @@ func TestANewcomerLearnsThreeTrueThings(t *testing.T) {
 		t.Fatalf("check --json: %v", out)
 	}
 	for i, starttls := range []string{"", "imap", "smtp"} {
+		agrees(t, a, seen.Hosts[0].Endpoints[i], starttls)
+	}
+	// testssl.sh tries each version with minutes of patience, so only the long run waits for it.
+	for i, starttls := range []string{"", "imap", "smtp"}[:peers.Scale(0, 3)] {
 		e := seen.Hosts[0].Endpoints[i]
 		says := testssl(t, a, fmt.Sprintf("localhost:%d", e.Port), starttls)
 		has := func(code string) bool {
