@@ -32,6 +32,7 @@ type ports struct {
 	ring      *keyring.Ring
 	pages     http.Handler   // on management
 	site      http.Handler   // on https
+	pki       http.Handler   // on http: lists and answers of our own authority
 	mailbox   *trial.Mailbox // nil without a trial
 	offers    map[string]*relay.Capabilities
 
@@ -197,7 +198,7 @@ func (p *ports) serve(ctx context.Context, name string, ln net.Listener, counter
 	web := front.Web{Name: name, Limits: p.limits, Pool: p.pool, Counters: counters, Log: p.log}
 	switch {
 	case k.Name == listener.HTTP:
-		web.TargetPort = p.portOf(listener.HTTPS)
+		web.TargetPort, web.Plain = p.portOf(listener.HTTPS), p.pki
 		return front.ServeRedirect(ctx, ln, web)
 	case k.Protocol == "http":
 		web.TLS, web.Handler = p.ring.Config(name), p.site

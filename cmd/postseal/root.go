@@ -130,7 +130,7 @@ func (a *app) root() *cobra.Command {
 	flags.BoolVar(&a.yes, "yes", false, "do it without asking")
 	flags.BoolVar(&a.dryRun, "dry-run", false, "only say what would change")
 	flags.BoolVarP(&a.verbose, "verbose", "v", false, "say more")
-	root.AddCommand(a.serveCommand(), a.setupCommand(), a.statusCommand(), a.certCommand(), a.lineageCommand(), a.listenerCommand(), a.serviceCommand(), a.trustCommand(), a.checkCommand(), a.planCommand(), a.backupCommand(), a.recoveryCommand(), a.auditCommand(), a.noticeCommand(), a.reportCommand(), a.adminCommand(), a.versionCommand(), a.completionCommand())
+	root.AddCommand(a.serveCommand(), a.setupCommand(), a.statusCommand(), a.certCommand(), a.lineageCommand(), a.listenerCommand(), a.serviceCommand(), a.trustCommand(), a.caCommand(), a.checkCommand(), a.planCommand(), a.backupCommand(), a.recoveryCommand(), a.auditCommand(), a.noticeCommand(), a.reportCommand(), a.adminCommand(), a.versionCommand(), a.completionCommand())
 	a.addTopics(root)
 	return root
 }

@@ -236,7 +236,7 @@ func (r *running) run(ctx context.Context, s serving) error {
 	entrance := new(door.Door)
 	p.pages = admin.Remote(admin.Options{Desk: r.desk, Door: entrance, Log: r.log, LoopbackMetrics: r.file.Metrics.Loopback,
 		Metrics: metrics.Handler(metrics.Options{Desk: r.desk, Counters: p.counts, Refused: entrance.Refused, Log: r.log})}, pages.Admin(r.desk, r.log))
-	p.site = pages.Site(status.Server)
+	p.site, p.pki = pages.Site(status.Server), r.desk.PKI()
 	// The mailbox outlives the listeners before it: their sessions are let to their end first.
 	mailboxes, closeMailbox := context.WithCancel(context.WithoutCancel(ctx))
 	defer closeMailbox()
@@ -269,6 +269,9 @@ func (r *running) run(ctx context.Context, s serving) error {
 		r.revoked.Run(ctx) // it ends only with ctx
 		return nil
 	})
+	if err := r.desk.FinishIssuances(ctx); err != nil {
+		r.log.ErrorContext(ctx, "finishing what the authority had begun", "err", err)
+	}
 	if r.file.Audit.Syslog != "" {
 		group.Go(func() error { return r.desk.RunForwarding(ctx, desk.Forwarding{Sink: r.file.Audit.Syslog, PID: pid()}) })
 	}

@@ -98,6 +98,30 @@ func (tx *Tx) UnfinishedIssuances(before time.Time, limit int) ([]Issuance, erro
 	return collect(tx, `SELECT `+issuanceColumns+` FROM issuance WHERE certificate IS NULL AND planned_at < $1 ORDER BY planned_at LIMIT $2`, scanIssuance, micro(before), limit)
 }
 
+// Issuances returns the newest lines of the book, without names. search, if not empty, is a serial, the SHA-256 of a key,
+// a name, or a domain of which it shows everything below.
+func (tx *Tx) Issuances(search string, limit int) ([]Issuance, error) {
+	query, args := `SELECT `+issuanceColumns+` FROM issuance`, []any{limit}
+	if search != "" {
+		name := searchable(strings.ToLower(search))
+		// "/" follows "." in ASCII, so this is everything that begins with the name and a dot.
+		query += ` WHERE serial = $2 OR key_id = $2 OR serial IN (SELECT serial FROM issuance_name WHERE name = $3 OR name > $4 AND name < $5)`
+		args = append(args, strings.ToLower(search), name, name+".", name+"/")
+	}
+	return collect(tx, query+` ORDER BY planned_at DESC, serial LIMIT $1`, scanIssuance, args...)
+}
+
+// RevokedOf returns what was revoked of the certificates that requesters of one prefix asked for.
+func (tx *Tx) RevokedOf(prefix string) ([]Revoked, error) {
+	return collect(tx, `SELECT serial, revoked_at, reason FROM issuance WHERE requester >= $1 AND requester < $2 AND revoked_at IS NOT NULL`, func(scan func(...any) error) (Revoked, error) {
+		var r Revoked
+		var at int64
+		err := scan(&r.Serial, &at, &r.Reason)
+		r.RevokedAt = fromMicro(at)
+		return r, err
+	}, prefix, prefix+"\U0010ffff")
+}
+
 // Revoke marks a certificate as revoked, and its shard and the complete list as not saying so yet. One that was revoked
 // before is [ErrExists].
 func (tx *Tx) Revoke(serial string, reason int) error {

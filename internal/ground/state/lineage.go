@@ -14,7 +14,7 @@ type Lineage struct {
 	Name         string // unique in the organisation
 	ServerID     string // the server that uses it; empty for the whole organisation
 	FriendlyName string
-	Origin       string // OriginSetup, OriginNew, OriginRequest or OriginImport
+	Origin       string // OriginSetup, OriginNew, OriginRequest, OriginImport or OriginAuthority
 	Activation   string // "auto" or "approve"
 	KeyAtRenewal string // "new" or "keep"
 	Exportable   bool
@@ -28,6 +28,8 @@ const (
 	OriginNew     = "new"     // made later, self-signed
 	OriginRequest = "request" // asked of an authority by hand
 	OriginImport  = "import"  // taken from files
+	// OriginAuthority: issued by our own authority, which renews it.
+	OriginAuthority = "authority"
 )
 
 // States of a generation.

@@ -10,6 +10,7 @@ import (
 const (
 	SecretMemberKey       = "member-key"
 	SecretOrganisationKey = "organisation-key"
+	SecretAuthorityKey    = "authority-key"
 )
 
 // Secret is a sealed secret as stored: nobody can read it but its recipients.

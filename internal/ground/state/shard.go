@@ -40,6 +40,33 @@ func (tx *Tx) OpenShard(authorityID string, most int64) (int64, error) {
 	return number, tx.AddShard(authorityID, number)
 }
 
+// CurrentShard says which shard the next certificate of an authority belongs to, and writes nothing: its address stands in
+// the certificate before anything is planned. [Tx.UseShard] begins it.
+func (tx *Tx) CurrentShard(authorityID string, most int64) (int64, error) {
+	var number, issued int64
+	err := tx.tx.QueryRowContext(tx.ctx, `SELECT number, issued FROM revocation_shard WHERE authority_id = $1 AND number > 0 ORDER BY number DESC LIMIT 1`, authorityID).Scan(&number, &issued)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 1, nil
+	}
+	if err == nil && issued >= most {
+		number++
+	}
+	return number, err
+}
+
+// UseShard begins a shard if it is new, and then closes those before it.
+func (tx *Tx) UseShard(authorityID string, number int64) error {
+	var there int
+	err := tx.tx.QueryRowContext(tx.ctx, `SELECT 1 FROM revocation_shard WHERE authority_id = $1 AND number = $2`, authorityID, number).Scan(&there)
+	if err == nil || !errors.Is(err, sql.ErrNoRows) {
+		return err
+	}
+	if err := tx.exec(`UPDATE revocation_shard SET closed = TRUE WHERE authority_id = $1 AND number > 0`, authorityID); err != nil {
+		return err
+	}
+	return tx.AddShard(authorityID, number)
+}
+
 // AddShard begins a list.
 func (tx *Tx) AddShard(authorityID string, number int64) error {
 	return tx.exec(`INSERT INTO revocation_shard (authority_id, number, issued, closed, ends_at, crl_number, dirty) VALUES ($1, $2, 0, FALSE, 0, '', TRUE)`, authorityID, number)

@@ -12,6 +12,8 @@ import (
 const (
 	AnchorAdded  = "added"  // by hand
 	AnchorPushed = "pushed" // by an administrator's tool
+	// AnchorAuthority: the root of our own authority.
+	AnchorAuthority = "authority"
 )
 
 // Anchor is a root that the organisation trusts beyond the system's store.

@@ -88,6 +88,9 @@ func NewIssuer(o IssuerOptions) (*Issuer, error) {
 // Certificate is the authority's own.
 func (i *Issuer) Certificate() *x509.Certificate { return i.cert }
 
+// Signer signs with the authority's key: its revocation lists too.
+func (i *Issuer) Signer() crypto.Signer { return i.signer }
+
 // Purpose is what the authority is for.
 func (i *Issuer) Purpose() Purpose { return i.purpose }
 

@@ -38,7 +38,13 @@ type Web struct {
 	Log      *slog.Logger // nil: no log
 	// TargetPort is the port that ServeRedirect sends to; zero: 443. With a port offset it is 443 plus that.
 	TargetPort uint16
+	// Plain answers what ServeRedirect does not redirect: addresses below PlainPrefix. Nil: nothing.
+	Plain http.Handler
 }
+
+// PlainPrefix begins the addresses that are answered without TLS: what is fetched there is signed, and fetching it over
+// TLS could itself need it (RFC 5280 section 8).
+const PlainPrefix = "/pki/"
 
 // ServeHTTPS serves w.Handler over TLS until ctx ends, then lets requests finish for Limits.Drain. Which
 // versions of HTTP are spoken is told by w.TLS (NextProtos). It returns an error only when ln failed by itself.
@@ -53,10 +59,20 @@ func ServeHTTPS(ctx context.Context, ln net.Listener, w Web) error {
 	return w.serve(ctx, ln)
 }
 
-// ServeRedirect answers every request with a redirect to the same name and path over HTTPS.
+// ServeRedirect answers every request with a redirect to the same name and path over HTTPS, except what w.Plain answers.
 func ServeRedirect(ctx context.Context, ln net.Listener, w Web) error {
 	w.TLS = nil
 	w.Handler = redirect(w.TargetPort)
+	if w.Plain != nil {
+		elsewhere := w.Handler
+		w.Handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			if strings.HasPrefix(r.URL.Path, PlainPrefix) {
+				w.Plain.ServeHTTP(rw, r)
+				return
+			}
+			elsewhere.ServeHTTP(rw, r)
+		})
+	}
 	return w.serve(ctx, ln)
 }
 

@@ -147,6 +147,13 @@ func acts(d *desk.Desk) map[string]act {
 		"admin/fingerprint":  looking(func(ctx context.Context, _ Nothing) (*desk.FingerprintView, error) { return d.Fingerprints(ctx) }),
 		"admin/token-revoke": administering(d.RevokeToken),
 		"cert/renew-request": operating(d.RenewByRequest),
+		"ca/init":            administering(d.InitAuthority),
+		"ca/issue":           operating(d.Issue),
+		"ca/certify":         operating(d.Certify),
+		"ca/revoke":          administering(d.Revoke),
+		"ca/crl":             looking(d.RevocationList),
+		"ca/list":            looking(d.Issued),
+		"ca/show":            looking(func(ctx context.Context, _ Nothing) (*desk.AuthoritiesView, error) { return d.OwnAuthorities(ctx) }),
 		"recovery/show":      looking(func(ctx context.Context, _ Nothing) (*desk.RecoveryView, error) { return d.Recovery(ctx) }),
 		"recovery/init":      administering(d.SetRecovery),
 		"recovery/secrets": administering(func(ctx context.Context, _ state.Actor, _ Nothing) (*desk.RecoverySecrets, error) {

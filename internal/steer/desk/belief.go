@@ -60,8 +60,11 @@ func (j *judge) beliefs() *Beliefs {
 
 // rootTypeOf is where an anchor came from, in the word that certificates under it show.
 func rootTypeOf(a state.Anchor) x509cert.RootType {
-	if a.Origin == state.AnchorPushed {
+	switch a.Origin {
+	case state.AnchorPushed:
 		return x509cert.RootGroupPolicy
+	case state.AnchorAuthority:
+		return x509cert.RootEnterprise
 	}
 	return x509cert.RootRegistry
 }

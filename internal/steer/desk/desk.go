@@ -95,6 +95,9 @@ type Desk struct {
 	// kept is what looks at the state share while it does not change.
 	kept keptState
 
+	// pki is what the organisation's own authority has at hand.
+	pki publishing
+
 	// signers are the opened private keys by secret id; guarded by settling.
 	signers map[string]*keys.Private
 }
@@ -204,8 +207,9 @@ type view struct {
 	listeners []state.Listener
 	seq       int64
 	judge     *judge
-	recovery  *backup.Public // nil: there is none that the organisation has signed
-	unsigned  bool           // somebody else has put one there: nothing is wrapped for it
+	recovery  *backup.Public           // nil: there is none that the organisation has signed
+	unsigned  bool                     // somebody else has put one there: nothing is wrapped for it
+	revoked   map[string]state.Revoked // by serial: what our own authority has revoked of our lineages
 	// resolve is [Runtime.Address]; nil means that listeners are where the state says.
 	resolve func(name string, stored netip.AddrPort) netip.AddrPort
 	facts   *keptState
@@ -258,6 +262,9 @@ func (d *Desk) glance(tx *state.Tx) (*view, error) {
 	}
 	sortListeners(v.listeners)
 	if err := d.lookRecovery(tx, v); err != nil {
+		return nil, err
+	}
+	if v.revoked, err = d.pki.revokedAt(tx, v.seq); err != nil {
 		return nil, err
 	}
 	v.judge, err = d.judgeFor(tx)

@@ -13,8 +13,8 @@ import (
 	"postseal/internal/keep/renewal"
 )
 
-// Engine is the desk as the renewal engine sees it: the lineages that renew by themselves. In this release
-// these are the three defaults; a self-signed certificate made later may have been compared by people, who
+// Engine is the desk as the renewal engine sees it: the lineages that renew by themselves. These are the three defaults
+// and what our own authority has issued; a self-signed certificate made later may have been compared by people, who
 // would not know the next one.
 type Engine struct{ desk *Desk }
 
@@ -88,7 +88,7 @@ func (e *Engine) retire(ctx context.Context, v *view) error {
 
 // renewsItself says whether the engine renews a lineage.
 func renewsItself(l state.Lineage) bool {
-	return l.Origin == state.OriginSetup
+	return l.Origin == state.OriginSetup || l.Origin == state.OriginAuthority
 }
 
 // Renew makes the next generation of a lineage, and activates it unless the lineage wants approval. A failure

@@ -41,6 +41,7 @@ type certPlan struct {
 	listeners []string
 	wanted    string // the lineage name asked for, or the stem of one to make
 	explicit  bool
+	issued    bool // by our own authority
 }
 
 // plan checks a request; server is the id of the server that it is for.
@@ -218,6 +219,9 @@ func (c *Change) preview(v *view, p *certPlan) {
 // offer is what clients will see of a certificate that is not made yet.
 func (p *certPlan) offer() offered {
 	o := offered{signs: true, usages: []string{string(x509cert.UsageServerAuth)}, status: x509cert.StatusUntrusted, reason: selfSignedReason}
+	if p.issued {
+		o.status, o.reason = x509cert.StatusValid, ""
+	}
 	for _, name := range p.spec.options.Names {
 		if ip, err := netip.ParseAddr(name); err == nil {
 			o.names.IP = append(o.names.IP, ip)

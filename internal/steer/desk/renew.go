@@ -25,10 +25,12 @@ type RenewRequest struct {
 	NoActivate bool   `json:"noActivate,omitempty"` // let it wait as next, whatever the lineage says
 }
 
-// Renew makes the next generation of a self-signed lineage: the same names, subject, kinds of keys and life.
+// Renew makes the next generation of a lineage that is self-signed, or issued by our own authority: the same names, subject, kinds of keys and life.
 // It is put in force at once, unless the lineage wants approval or NoActivate is set; bindings name the
 // lineage and stay as they are.
 func (d *Desk) Renew(ctx context.Context, who state.Actor, r RenewRequest) (*Change, error) {
+	var again *state.Member // what our own authority issued for it
+	var secrets []state.Secret
 	return d.do(ctx, who, r.Doing, func(v *view) (*Change, func(tx *state.Tx) error, error) {
 		f, err := v.find(r.ID)
 		if err != nil {
@@ -46,11 +48,23 @@ func (d *Desk) Renew(ctx context.Context, who state.Actor, r RenewRequest) (*Cha
 			if err != nil {
 				return nil, nil, fmt.Errorf("renewing %s: %w", l.Name, err)
 			}
-			if !x509cert.Inspect(leaf).SelfSigned {
+			if !x509cert.Inspect(leaf).SelfSigned && l.Origin != state.OriginAuthority {
 				return nil, nil, fmt.Errorf("renewing %s: %w", l.Name, ErrNotSelfSigned)
 			}
 			if r.DryRun { // makes no keys
 				next.Members = append(next.Members, m)
+				continue
+			}
+			if l.Origin == state.OriginAuthority {
+				if again == nil { // an act that is computed again issues once
+					made, err := d.reissue(ctx, who, s, renewing{lineage: l, leaf: leaf, old: oldMember{Member: m, keep: r.KeepKey || l.KeyAtRenewal == KeyKeep}})
+					if err != nil {
+						return nil, nil, fmt.Errorf("renewing %s: %w", l.Name, err)
+					}
+					again, secrets = &made, s.made
+				}
+				s.made = secrets
+				next.Members = append(next.Members, *again)
 				continue
 			}
 			renewed, err := d.renewMember(ctx, s, leaf, oldMember{Member: m, keep: r.KeepKey || l.KeyAtRenewal == KeyKeep})

@@ -31,7 +31,7 @@ type AnchorView struct {
 	ID       string    `json:"id"` // SHA-256 of the DER, in hex
 	Subject  string    `json:"subject"`
 	NotAfter time.Time `json:"notAfter"`
-	Origin   string    `json:"origin"` // added or pushed
+	Origin   string    `json:"origin"` // added, pushed or authority
 	AddedAt  time.Time `json:"addedAt"`
 }
 

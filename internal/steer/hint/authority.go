@@ -6,22 +6,28 @@ import (
 	"postseal/internal/issue/crl"
 	"postseal/internal/issue/ocsp"
 	"postseal/internal/issue/signed"
+	"postseal/internal/steer/desk"
 )
 
 // authorityEntries are about the organisation's own authority.
 func authorityEntries() []entry {
 	return []entry{
 		// StepError comes last of what it may wrap: the cause matters more than the step.
-		is("ca.ErrOutcomeUnknown", ca.ErrOutcomeUnknown, "look before you ask again: the book of the authority says whether the certificate is there"),
+		is("ca.ErrOutcomeUnknown", ca.ErrOutcomeUnknown, "look before you ask again: postseal ca list says whether the certificate is there"),
 		is("ca.ErrSerialTaken", ca.ErrSerialTaken, "ask again: the next serial is drawn anew; if it happens twice, the machine's source of random numbers is broken, and nothing more should be issued"),
 		is("ca.ErrIssuer", ca.ErrIssuer, "the certificate and the key of this authority do not fit what is asked of it; ask the authority that is for it"),
 		as("ca.LintError", always[*ca.LintError]("nothing was signed; this is a fault of postseal, please report it")),
-		as("ca.StepError", always[*ca.StepError]("the certificate is written down and not handed out; it is finished from the book, not asked for again")),
+		as("ca.StepError", always[*ca.StepError]("the certificate is written down and not handed out; it is finished when the server starts; see: postseal ca list")),
 		wrong(as("ca.NameError", always[*ca.NameError]("ask for names that the profile certifies: hosts of the accepted domains, unless it says otherwise"))),
 		wrong(as("ca.KeyError", always[*ca.KeyError]("make another key, of a kind that the profile takes"))),
 		wrong(as("ca.LifeError", always[*ca.LifeError]("ask for less, or leave it to the profile"))),
 		wrong(as("ca.ProfileError", always[*ca.ProfileError]("correct the profile; what was in force before still is"))),
 		wrong(is("crl.ErrUnknownReason", crl.ErrUnknownReason, "leave the reason out if none of them fits")),
+		is("desk.ErrAuthorityExists", desk.ErrAuthorityExists, "nothing was changed; look at it with: postseal ca show"),
+		is("desk.ErrNoAuthority", desk.ErrNoAuthority, "make one: postseal ca init; or see what there is: postseal ca show"),
+		is("desk.ErrApproval", desk.ErrApproval, "in this release nobody can be asked to agree; choose another profile, see: postseal ca show"),
+		wrong(as("desk.UnknownProfileError", always[*desk.UnknownProfileError]("see the profiles: postseal ca show"))),
+		as("desk.UnknownIssuedError", always[*desk.UnknownIssuedError]("see what was issued: postseal ca list")),
 		is("ocsp.ErrSigner", ocsp.ErrSigner, "the signer of OCSP answers is made anew by the server; start it again"),
 		is("ocsp.ErrMalformed", ocsp.ErrMalformed, "look into the question with: openssl ocsp -reqin FILE -req_text"),
 		wrong(is("signed.ErrUnsuitableKey", signed.ErrUnsuitableKey, "choose another kind for the authority's key")),

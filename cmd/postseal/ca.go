@@ -1,0 +1,200 @@
+package main
+
+import (
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"postseal/internal/ground/durable"
+	"postseal/internal/steer/admin"
+	"postseal/internal/steer/desk"
+)
+
+func (a *app) caCommand() *cobra.Command {
+	return noun("ca", "The organisation's own authority", a.caInitCommand(), a.caShowCommand(), a.caIssueCommand(), a.caListCommand(), a.caRevokeCommand(), a.caCRLCommand())
+}
+
+func (a *app) caInitCommand() *cobra.Command {
+	var r desk.AuthorityRequest
+	c := &cobra.Command{
+		Use: "init", Short: "Make the organisation's own authority", Args: noArgs,
+		Long: "Make the organisation's own authority: a root, and below it one issuing authority each for servers, clients, S/MIME and code, for the accepted domains and nothing else.\n" +
+			"The root is trusted here from then on; give it to other machines with: postseal trust export",
+		Example: "  postseal ca init --pki-host pki.example.com",
+	}
+	f := c.Flags()
+	f.StringVar(&r.Name, "name", "", "`NAME` in the authorities' certificates, at most 40 characters (default the organisation's)")
+	f.StringVar(&r.PKIHost, "pki-host", "", "`HOST` or HOST:PORT where strangers reach this server's listener http (default this server)")
+	f.StringVar(&r.RootKey, "root-key", "", "`KIND` of the root's key (default ecdsa-p384)")
+	f.StringArrayVar(&r.Domains, "domain", nil, "a `DOMAIN` that may be certified; repeatable (default the accepted domains)")
+	c.RunE = func(cmd *cobra.Command, _ []string) error {
+		return a.change(cmd.Context(), "ca/init", func(d desk.Doing) any { r.Doing = d; return r })
+	}
+	return c
+}
+
+func (a *app) caShowCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "show", Short: "Show the authority: what it may certify, its profiles, where its lists are", Args: noArgs, Example: "  postseal ca show",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			v, err := call[desk.AuthoritiesView](cmd.Context(), a, "ca/show", admin.Nothing{})
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return a.printJSON(v)
+			}
+			t := a.table("AUTHORITY", "SUBJECT", "ENDS", "DOMAINS", "SHA-256")
+			for _, x := range v.Authorities {
+				t.row(x.Name, x.Subject, localDate(x.NotAfter), strings.Join(x.Domains, ","), x.SHA256)
+			}
+			if err := t.end(); err != nil {
+				return err
+			}
+			fmt.Fprintf(a.out, "\nLists and answers: http://%s/pki/\nProfiles: %s\n", v.PKIHost, strings.Join(v.Profiles, ", "))
+			return nil
+		},
+	}
+}
+
+func (a *app) caIssueCommand() *cobra.Command {
+	var r desk.IssueRequest
+	var csr, out string
+	var emails []string
+	c := &cobra.Command{
+		Use: "issue", Short: "Issue a certificate", Args: noArgs,
+		Long: "Issue a certificate. Without --csr its key is made here, in a lineage of its own, which the server renews by itself; --enable lets it serve at once.\n" +
+			"With --csr the key is whoever's made the request: the certificate is printed, or written to --out.",
+		Example: "  postseal ca issue --domain mail.example.com --enable SMTP,IMAP,POP,HTTP",
+	}
+	f := c.Flags()
+	f.StringVar(&r.Profile, "profile", "", "`NAME` of the profile (default server)")
+	f.StringArrayVar(&r.Domains, "domain", nil, "a `NAME` it is for; repeatable (default this server's names, with --csr those of the request)")
+	f.StringArrayVar(&emails, "email", nil, "with --csr: an `ADDRESS` it is for; repeatable")
+	f.StringVar(&r.Kind, "key", "", "`KIND` of the key that is made (default ecdsa-p256)")
+	f.StringVar(&r.Enable, "enable", "", "enable it for this `LIST` of services, see: postseal help services")
+	f.StringVar(&r.Lineage, "lineage", "", "`NAME` of the new lineage (default made of the first domain)")
+	f.StringVar(&csr, "csr", "", "certify the request in this `FILE`")
+	f.StringVar(&out, "out", "", "with --csr: write the certificate and its issuer to this `FILE`")
+	c.RunE = func(cmd *cobra.Command, _ []string) error {
+		if csr == "" {
+			if out != "" || len(emails) > 0 {
+				return &usageError{errors.New("--out and --email need --csr")}
+			}
+			if err := r.Check(); err != nil {
+				return err
+			}
+			return a.change(cmd.Context(), "ca/issue", func(d desk.Doing) any { r.Doing = d; return r })
+		}
+		if r.Kind != "" || r.Enable != "" || r.Lineage != "" {
+			return &usageError{errors.New("--key, --enable and --lineage go with a key that is made here, not with --csr")}
+		}
+		file, err := a.readImport(csr)
+		if err != nil {
+			return err
+		}
+		return a.certify(cmd, desk.CertifyRequest{Profile: r.Profile, CSR: file, Domains: r.Domains, Emails: emails, DryRun: a.dryRun}, out)
+	}
+	return c
+}
+
+// certify prints what was issued for a request in a file.
+func (a *app) certify(cmd *cobra.Command, r desk.CertifyRequest, out string) error {
+	v, err := call[desk.Certified](cmd.Context(), a, "ca/certify", r)
+	if err != nil {
+		return err
+	}
+	switch {
+	case a.json:
+		return a.printJSON(v)
+	case a.dryRun:
+		fmt.Fprintf(a.out, "It would be issued for %s.\n", strings.Join(v.Names, ", "))
+		return nil
+	case out == "":
+		fmt.Fprint(a.out, v.PEM)
+		return nil
+	}
+	if err := durable.WriteFile(out, []byte(v.PEM), 0o644); err != nil {
+		return err
+	}
+	fmt.Fprintf(a.out, "Issued %s for %s until %s: %s\n", v.Serial, strings.Join(v.Names, ", "), localDate(v.NotAfter), out)
+	return nil
+}
+
+func (a *app) caListCommand() *cobra.Command {
+	var q desk.IssuedQuery
+	c := &cobra.Command{
+		Use: "list", Short: "List what the authority has issued, the newest first", Args: noArgs,
+		Example: "  postseal ca list --search example.com",
+	}
+	c.Flags().StringVar(&q.Search, "search", "", "only this `TEXT`: a serial, the SHA-256 of a key, a name, or a domain with everything below it")
+	c.Flags().IntVar(&q.Limit, "limit", 0, "at most `N` (default 100)")
+	c.RunE = func(cmd *cobra.Command, _ []string) error {
+		rows, err := call[[]desk.IssuedView](cmd.Context(), a, "ca/list", q)
+		if err != nil {
+			return err
+		}
+		if a.json {
+			return a.printJSON(rows)
+		}
+		t := a.table("SERIAL", "SUBJECT", "PROFILE", "FOR", "ENDS", "STATUS")
+		for _, x := range rows {
+			status := x.Status
+			if x.Reason != "" {
+				status += " (" + x.Reason + ")"
+			}
+			t.row(x.Serial, x.Subject, x.Profile, x.Requester, localDate(x.NotAfter), status)
+		}
+		return t.end()
+	}
+	return c
+}
+
+func (a *app) caRevokeCommand() *cobra.Command {
+	var r desk.RevokeRequest
+	c := &cobra.Command{
+		Use: "revoke ID", Short: "Take a certificate back", Args: oneArg("a serial, or the ID of a certificate"),
+		Long:    "Take a certificate back, for good. The revocation list and the answers of OCSP say so at once.\nIt goes on serving where it is enabled, until another takes its place.",
+		Example: "  postseal ca revoke mail-example-com --reason keyCompromise",
+	}
+	c.Flags().StringVar(&r.Reason, "reason", "", "`WORD`: keyCompromise, superseded, cessationOfOperation, affiliationChanged, privilegeWithdrawn or cACompromise")
+	c.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := r.Check(); err != nil {
+			return err
+		}
+		r.ID = args[0]
+		return a.change(cmd.Context(), "ca/revoke", func(d desk.Doing) any { r.Doing = d; return r })
+	}
+	return c
+}
+
+func (a *app) caCRLCommand() *cobra.Command {
+	var r desk.ListRequest
+	var out string
+	c := &cobra.Command{
+		Use: "crl", Short: "Print the revocation list", Args: noArgs,
+		Long:    "Print the complete revocation list of an authority in PEM, as it is published now.",
+		Example: "  postseal ca crl --name servers --out servers.crl",
+	}
+	c.Flags().StringVar(&r.Name, "name", "", "`NAME` of the authority, see: postseal ca show (default servers)")
+	c.Flags().StringVar(&out, "out", "", "write it to this `FILE`")
+	c.RunE = func(cmd *cobra.Command, _ []string) error {
+		v, err := call[desk.ListView](cmd.Context(), a, "ca/crl", r)
+		if err != nil {
+			return err
+		}
+		text := pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: v.DER})
+		switch {
+		case a.json:
+			return a.printJSON(v)
+		case out != "":
+			return durable.WriteFile(out, text, 0o644)
+		}
+		_, err = a.out.Write(text)
+		return err
+	}
+	return c
+}

@@ -1,0 +1,420 @@
+package desk
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"postseal/internal/ground/keys"
+	"postseal/internal/ground/state"
+	"postseal/internal/ground/x509cert"
+	"postseal/internal/issue/ca"
+)
+
+// Errors of the organisation's own authority.
+var (
+	// ErrAuthorityExists: the organisation has an authority already.
+	ErrAuthorityExists = errors.New("the organisation has an authority already")
+	// ErrNoAuthority: the organisation has none, or none for that purpose.
+	ErrNoAuthority = errors.New("the organisation has no such authority")
+	// ErrApproval: the profile wants a second person, and nobody can be asked yet.
+	ErrApproval = errors.New("a second person must agree to it")
+)
+
+// UnknownProfileError reports a profile that is not there.
+type UnknownProfileError struct {
+	Name  string
+	Known []string
+}
+
+func (e *UnknownProfileError) Error() string {
+	return fmt.Sprintf("profile %q: there are %s", clip(e.Name), strings.Join(e.Known, ", "))
+}
+
+// AuthorityRequest asks for the organisation's own authority: a root and one issuing authority for each purpose.
+type AuthorityRequest struct {
+	Doing
+	Name    string   `json:"name,omitempty"`    // of the organisation in the certificates; empty means its own
+	PKIHost string   `json:"pkiHost,omitempty"` // host or host:port of the http addresses in certificates; empty means this server
+	RootKey string   `json:"rootKey,omitempty"` // kind of the root's key; empty means ecdsa-p384
+	Domains []string `json:"domains,omitempty"` // what may be certified; empty means the accepted domains
+}
+
+// rootName is how the root is called in addresses and commands. The others are called as their purpose.
+const rootName = string(ca.PurposeRoot)
+
+// InitAuthority makes the organisation's own authority. The root is trusted here from then on.
+func (d *Desk) InitAuthority(ctx context.Context, who state.Actor, r AuthorityRequest) (*Change, error) {
+	kind := keys.ECDSAP384
+	if r.RootKey != "" {
+		var err error
+		if kind, err = keys.ParseKind(r.RootKey); err != nil {
+			return nil, err
+		}
+	}
+	if kind == keys.Ed25519 {
+		return nil, &ValueError{"--root-key", r.RootKey, "mail programs and Windows know no such authority"}
+	}
+	if r.Name != "" {
+		if err := checkText("--name", r.Name, 40); err != nil {
+			return nil, err
+		}
+	}
+	if err := checkPKIHost(r.PKIHost); err != nil {
+		return nil, err
+	}
+	var made *founded
+	return d.do(ctx, who, r.Doing, func(v *view) (*Change, func(tx *state.Tx) error, error) {
+		all, _, err := d.authorities(ctx)
+		if err != nil {
+			return nil, nil, err
+		}
+		if len(all) > 0 {
+			return nil, nil, fmt.Errorf("making an authority: %w", ErrAuthorityExists)
+		}
+		f := &founding{name: r.Name, host: r.PKIHost, kind: kind, domains: r.Domains, sealer: v.sealer()}
+		if f.name == "" {
+			f.name = shortened(v.org.Name)
+		}
+		if f.host == "" {
+			f.host = v.server.Name
+		}
+		if len(f.domains) == 0 {
+			f.domains = v.org.Domains
+		}
+		if _, err := ca.NewProfile(ca.ProfileOptions{Name: "server", Domains: f.domains}); err != nil {
+			return nil, nil, err
+		}
+		change := newChange(v)
+		change.Notes = append(change.Notes, "the authority certifies names below "+strings.Join(f.domains, ", ")+" and nothing else")
+		if r.DryRun {
+			return change, nil, nil
+		}
+		if made == nil { // one act makes its keys once
+			if made, err = f.make(); err != nil {
+				return nil, nil, err
+			}
+		}
+		return change, made.store, nil
+	})
+}
+
+// shortened is a name that leaves room in a common name for what stands behind it.
+func shortened(name string) string {
+	const most = 40
+	if letters := []rune(name); len(letters) > most {
+		return string(letters[:most])
+	}
+	return name
+}
+
+// checkPKIHost accepts what can stand between http:// and the path.
+func checkPKIHost(host string) error {
+	if host == "" {
+		return nil
+	}
+	name := host
+	if h, port, err := net.SplitHostPort(host); err == nil {
+		name = h
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+			return &ValueError{"--pki-host", host, "want a host or host:port"}
+		}
+	}
+	if _, err := x509cert.ParseSAN(name); err != nil || strings.HasPrefix(name, "*") {
+		return &ValueError{"--pki-host", host, "want a host or host:port, like pki.example.com"}
+	}
+	return nil
+}
+
+// founding is what an authority is made of.
+type founding struct {
+	name, host string
+	kind       keys.Kind
+	domains    []string
+	sealer     *sealer
+}
+
+// founded is an authority that was made and not stored.
+type founded struct {
+	host        string
+	secrets     []state.Secret
+	authorities []state.Authority // the root first
+}
+
+func (f *founding) make() (*founded, error) {
+	subject := func(what string) pkix.Name {
+		return pkix.Name{Organization: []string{f.name}, CommonName: f.name + " " + what}
+	}
+	rootKey, err := keys.Generate(f.kind)
+	if err != nil {
+		return nil, fmt.Errorf("making the root: %w", err)
+	}
+	raw, err := ca.SelfSign(ca.AuthorityOptions{Purpose: ca.PurposeRoot, Subject: subject("Root CA")}, rootKey)
+	if err != nil {
+		return nil, fmt.Errorf("making the root: %w", err)
+	}
+	cert, err := x509cert.ParseCertificate(raw)
+	if err != nil {
+		return nil, fmt.Errorf("making the root: %w", err)
+	}
+	issuer, err := ca.NewIssuer(ca.IssuerOptions{Purpose: ca.PurposeRoot, Certificate: cert, Signer: rootKey})
+	if err != nil {
+		return nil, fmt.Errorf("making the root: %w", err)
+	}
+	out := &founded{host: f.host}
+	root := state.Authority{ID: newID(), Name: rootName, Purpose: rootName, State: state.AuthorityActive, PublicKey: cert.RawSubjectPublicKeyInfo, Certificate: raw}
+	if root.SecretID, err = f.sealer.seal(state.SecretAuthorityKey, rootKey); err != nil {
+		return nil, err
+	}
+	out.authorities = append(out.authorities, root)
+	for purpose, what := range map[ca.Purpose]string{ca.PurposeServers: "Servers CA", ca.PurposeClients: "Clients CA", ca.PurposeSMIME: "S/MIME CA", ca.PurposeCode: "Code CA"} {
+		key, err := keys.Generate(keys.ECDSAP256)
+		if err != nil {
+			return nil, fmt.Errorf("making the authority for %s: %w", purpose, err)
+		}
+		// No OCSP for the authorities themselves: the root's key is to be taken away, and its list lives longer.
+		raw, err := issuer.Certify(ca.AuthorityOptions{Purpose: purpose, Subject: subject(what), Key: key.Public(), Domains: f.domains,
+			CRL: listAddress(f.host, rootName, 0), Issuers: certificateAddress(f.host, rootName)})
+		if err != nil {
+			return nil, fmt.Errorf("making the authority for %s: %w", purpose, err)
+		}
+		cert, err := x509cert.ParseCertificate(raw)
+		if err != nil {
+			return nil, fmt.Errorf("making the authority for %s: %w", purpose, err)
+		}
+		a := state.Authority{ID: newID(), Name: string(purpose), Purpose: string(purpose), ParentID: root.ID, State: state.AuthorityActive, PublicKey: cert.RawSubjectPublicKeyInfo, Certificate: raw, Chain: root.Certificate}
+		if a.SecretID, err = f.sealer.seal(state.SecretAuthorityKey, key); err != nil {
+			return nil, err
+		}
+		out.authorities = append(out.authorities, a)
+	}
+	out.secrets = f.sealer.made
+	return out, nil
+}
+
+func (f *founded) store(tx *state.Tx) error {
+	for _, s := range f.secrets {
+		if err := tx.AddSecret(s); err != nil {
+			return err
+		}
+	}
+	if err := tx.SetPKIHost(f.host); err != nil {
+		return err
+	}
+	for _, a := range f.authorities {
+		sum := sha256.Sum256(a.Certificate)
+		id := hex.EncodeToString(sum[:])
+		if err := tx.AddAuthority(a); err != nil {
+			return err
+		}
+		if err := tx.CertifyAuthority(a.ID, id, a.Certificate, a.Chain); err != nil {
+			return err
+		}
+		if err := tx.AddShard(a.ID, 0); err != nil {
+			return err
+		}
+		var err error
+		if a.ParentID == "" {
+			err = tx.AddAnchor(state.Anchor{SHA256: id, Certificate: a.Certificate, Origin: state.AnchorAuthority})
+		} else {
+			err = tx.AddKnownIssuer(id, a.Certificate)
+		}
+		if err != nil {
+			return err
+		}
+		if err := tx.Audit("ca init", a.Name, nil, map[string]any{"sha256": id, "pkiHost": f.host}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// authorities reads the organisation's own, and the host of their addresses.
+func (d *Desk) authorities(ctx context.Context) (all []state.Authority, host string, err error) {
+	err = d.db.View(ctx, func(tx *state.Tx) error {
+		if all, err = tx.Authorities(); err != nil {
+			return err
+		}
+		host, err = tx.PKIHost()
+		return err
+	})
+	return all, host, err
+}
+
+// Addresses of what an authority publishes, on plain HTTP: see [Desk.PKI].
+func listAddress(host, authority string, shard int64) string {
+	if shard == 0 {
+		return "http://" + host + "/pki/" + authority + ".crl"
+	}
+	return fmt.Sprintf("http://%s/pki/%s/%d.crl", host, authority, shard)
+}
+
+func certificateAddress(host, authority string) string {
+	return "http://" + host + "/pki/" + authority + ".cer"
+}
+
+func responderAddress(host, authority string) string {
+	return "http://" + host + "/pki/ocsp/" + authority
+}
+
+// AuthoritiesView is the organisation's own authority as people and scripts see it.
+type AuthoritiesView struct {
+	PKIHost     string          `json:"pkiHost"`
+	Profiles    []string        `json:"profiles"`
+	Authorities []AuthorityView `json:"authorities"` // the root first
+}
+
+// AuthorityView is one authority.
+type AuthorityView struct {
+	Name        string    `json:"name"`
+	State       string    `json:"state"`
+	Subject     string    `json:"subject"`
+	NotAfter    time.Time `json:"notAfter"`
+	SHA256      string    `json:"sha256"`
+	Domains     []string  `json:"domains"` // what it may certify; empty for the root
+	List        string    `json:"list"`    // address of its complete revocation list
+	Certificate []byte    `json:"certificate"`
+}
+
+// OwnAuthorities lists them; [ErrNoAuthority] if there is none.
+func (d *Desk) OwnAuthorities(ctx context.Context) (*AuthoritiesView, error) {
+	all, host, err := d.authorities(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if len(all) == 0 {
+		return nil, fmt.Errorf("looking at the authority: %w", ErrNoAuthority)
+	}
+	profiles, err := d.profiles(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := &AuthoritiesView{PKIHost: host, Profiles: []string{}, Authorities: []AuthorityView{}}
+	for _, p := range profiles {
+		out.Profiles = append(out.Profiles, p.Name())
+	}
+	for _, a := range all {
+		cert, err := x509cert.ParseCertificate(a.Certificate)
+		if err != nil {
+			return nil, fmt.Errorf("reading authority %s: %w", a.Name, err)
+		}
+		sum := sha256.Sum256(a.Certificate)
+		view := AuthorityView{Name: a.Name, State: a.State, Subject: x509cert.SubjectText(cert.Subject), NotAfter: cert.NotAfter.UTC(), SHA256: hex.EncodeToString(sum[:]),
+			Domains: append([]string{}, cert.PermittedDNSDomains...), List: listAddress(host, a.Name, 0), Certificate: a.Certificate}
+		if a.ParentID == "" {
+			out.Authorities = slices.Insert(out.Authorities, 0, view)
+			continue
+		}
+		out.Authorities = append(out.Authorities, view)
+	}
+	slices.SortStableFunc(out.Authorities[1:], func(a, b AuthorityView) int { return strings.Compare(a.Name, b.Name) })
+	return out, nil
+}
+
+// profiles are the built-in ones for the domains of the authority and what an administrator has put in their place.
+func (d *Desk) profiles(ctx context.Context) ([]*ca.Profile, error) {
+	var domains []string
+	var changed map[string]string
+	err := d.db.View(ctx, func(tx *state.Tx) error {
+		org, err := tx.Organisation()
+		if err != nil {
+			return err
+		}
+		domains = org.Domains
+		all, err := tx.Authorities()
+		if err != nil {
+			return err
+		}
+		for _, a := range all { // what it may certify is what stands in its certificate
+			if cert, err := x509cert.ParseCertificate(a.Certificate); err == nil && len(cert.PermittedDNSDomains) > 0 {
+				domains = cert.PermittedDNSDomains
+			}
+		}
+		changed, err = tx.Profiles()
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	options := ca.Builtin(domains)
+	for name, text := range changed {
+		var o ca.ProfileOptions
+		if err := json.Unmarshal([]byte(text), &o); err != nil {
+			return nil, fmt.Errorf("reading profile %s: %w", name, err)
+		}
+		if i := slices.IndexFunc(options, func(b ca.ProfileOptions) bool { return b.Name == name }); i >= 0 {
+			options[i] = o
+			continue
+		}
+		options = append(options, o)
+	}
+	var all []*ca.Profile
+	for _, o := range options {
+		p, err := ca.NewProfile(o)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, p)
+	}
+	return all, nil
+}
+
+// profile finds one.
+func (d *Desk) profile(ctx context.Context, name string) (*ca.Profile, error) {
+	all, err := d.profiles(ctx)
+	if err != nil {
+		return nil, err
+	}
+	unknown := &UnknownProfileError{Name: name}
+	for _, p := range all {
+		if p.Name() == name {
+			return p, nil
+		}
+		unknown.Known = append(unknown.Known, p.Name())
+	}
+	return nil, unknown
+}
+
+// issuer opens an authority's key, once.
+func (d *Desk) issuer(ctx context.Context, a state.Authority, host string) (*ca.Issuer, error) {
+	sum := sha256.Sum256(append([]byte(host), a.Certificate...))
+	d.pki.mu.Lock()
+	known := d.pki.issuers[sum]
+	d.pki.mu.Unlock()
+	if known != nil {
+		return known, nil
+	}
+	cert, err := x509.ParseCertificate(a.Certificate)
+	if err != nil {
+		return nil, fmt.Errorf("reading authority %s: %w", a.Name, err)
+	}
+	o := ca.IssuerOptions{Purpose: ca.Purpose(a.Purpose), Certificate: cert, OCSP: responderAddress(host, a.Name), Issuers: certificateAddress(host, a.Name)}
+	if a.SecretID != "" {
+		key, err := d.key(ctx, a.SecretID)
+		if err != nil {
+			return nil, fmt.Errorf("opening the key of authority %s: %w", a.Name, err)
+		}
+		o.Signer = key
+	}
+	issuer, err := ca.NewIssuer(o)
+	if err != nil {
+		return nil, err
+	}
+	d.pki.mu.Lock()
+	defer d.pki.mu.Unlock()
+	if d.pki.issuers == nil {
+		d.pki.issuers = make(map[[32]byte]*ca.Issuer)
+	}
+	d.pki.issuers[sum] = issuer
+	return issuer, nil
+}
