@@ -100,8 +100,8 @@ func TestFull(t *testing.T) {
 	wantSteps(t, openIn(t, dir))
 }
 
-// limitBytes is the largest file of the limited child; a new state needs some 200 KiB.
-const limitBytes = 512 << 10
+// limitBytes is the largest file of the limited child; making a new state writes some 600 KiB into the journal.
+const limitBytes = 1 << 20
 
 // TestFileLimit: a write that the system refuses is an error, and what was answered before stays.
 func TestFileLimit(t *testing.T) {
