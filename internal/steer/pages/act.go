@@ -12,8 +12,10 @@ import (
 	"strings"
 	"time"
 
+	"postseal/internal/ground/state"
 	"postseal/internal/steer/admin"
 	"postseal/internal/steer/desk"
+	"postseal/internal/steer/hint"
 )
 
 // step is one act of the API, ready to be run. Pages change things in no other way.
@@ -202,6 +204,11 @@ func (p *center) carryOut(ctx context.Context, v visitor, s step, shown *desk.Ch
 	for range maxForeseen {
 		if fresh, err = p.call(ctx, v, s, desk.Doing{DryRun: true}); err != nil {
 			return nil, nil, err
+		}
+		if shown != nil && s.act == "plan/apply" && shown.Seq != fresh.Seq {
+			// What it makes is a list that the change does not hold, so it is done on just the state that was shown.
+			advice := hint.For(state.ErrStale)
+			return nil, nil, &admin.Problem{Text: "carrying out the plan: " + state.ErrStale.Error(), Hint: advice.Text, Name: advice.Name}
 		}
 		if shown != nil && !sameChange(s.act, shown, fresh) {
 			return nil, fresh, nil

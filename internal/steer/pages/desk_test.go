@@ -110,6 +110,20 @@ func TestAPlanIsCarriedOutAndUndone(t *testing.T) {
 	if draft == nil {
 		t.Fatal("nothing to confirm")
 	}
+	// Somebody else was faster: what was shown is not what would be made now.
+	if _, err := o.New(t.Context(), tester(), desk.NewRequest{Name: "Between", Kinds: []string{"ed25519"}, Domains: []string{"between.example.com"}}); err != nil {
+		t.Fatal(err)
+	}
+	if stale := send(t, h, session, "/confirm", "draft", draft[1]); stale.StatusCode != http.StatusConflict {
+		t.Errorf("confirmed after a change: got %s, want a refusal", stale.Status)
+	}
+	if before, err = o.Lineages(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	preview = read(t, send(t, h, session, "/plan/apply", "choice", "san", "authority", "self"))
+	if draft = regexp.MustCompile(`name="draft" value="([A-Z0-9]+)"`).FindStringSubmatch(preview); draft == nil {
+		t.Fatal("nothing to confirm")
+	}
 	answer := send(t, h, session, "/confirm", "draft", draft[1])
 	now, err := o.Lineages(t.Context())
 	if err != nil || answer.StatusCode != http.StatusSeeOther || len(now) <= len(before) {
