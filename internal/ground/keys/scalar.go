@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"math/big"
 	"sync"
+	"sync/atomic"
 )
 
 // MaxScalarBits bounds the search of a [ScalarSearch]: every two further bits cost twice as much.
@@ -27,6 +28,11 @@ type ScalarSearch struct {
 	baby  int64                        // baby steps; a giant step is twice as many and one
 	steps map[string]func() *stepTable // by the name of the curve; computed when first needed
 
+	// wide is the same search with a larger table: its beginning costs as much as a hundred keys save by it. It is used
+	// from the key number manyKeys on; nil when there is none.
+	wide  func() *ScalarSearch
+	asked atomic.Int64
+
 	// mu guards known. It is not held while searching.
 	mu    sync.Mutex
 	known map[[32]byte]bool // by the SHA-256 of the point
@@ -41,8 +47,17 @@ type stepTable struct {
 // NewScalarSearch returns a search for scalars of at most that many bits, 1 to [MaxScalarBits]; beyond, it is that.
 func NewScalarSearch(bits int) *ScalarSearch {
 	bits = min(max(bits, 1), MaxScalarBits)
-	return newScalarSearch(bits, 1<<((bits+2)/2))
+	s := newScalarSearch(bits, 1<<((bits+2)/2))
+	if s.baby < wideBabySteps {
+		s.wide = sync.OnceValue(func() *ScalarSearch { return newScalarSearch(bits, wideBabySteps) })
+	}
+	return s
 }
+
+const (
+	manyKeys      = 200
+	wideBabySteps = 1 << 13
+)
 
 // newScalarSearch takes the baby steps apart: more of them cost memory and a longer beginning once, and save giant steps
 // with each key.
@@ -95,7 +110,11 @@ func (s *ScalarSearch) Small(pub crypto.PublicKey) bool {
 		return answer
 	}
 	half := 1 + len(raw)/2
-	answer = s.search(key.Curve, affine{new(big.Int).SetBytes(raw[1:half]), new(big.Int).SetBytes(raw[half:])})
+	searcher := s
+	if s.wide != nil && s.asked.Add(1) > manyKeys {
+		searcher = s.wide()
+	}
+	answer = searcher.search(key.Curve, affine{new(big.Int).SetBytes(raw[1:half]), new(big.Int).SetBytes(raw[half:])})
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.known) >= maxRemembered {

@@ -57,6 +57,27 @@ func TestTheWholeRange(t *testing.T) {
 	}
 }
 
+// TestManyKeys: after many keys the search has a larger table, and finds the same.
+func TestManyKeys(t *testing.T) {
+	t.Parallel()
+	const bits = 18
+	search := NewScalarSearch(bits)
+	search.asked.Store(manyKeys)
+	for _, curve := range []elliptic.Curve{elliptic.P256(), elliptic.P384()} {
+		for _, k := range []int64{1, wideBabySteps - 1, wideBabySteps, wideBabySteps + 1, 2*wideBabySteps + 1, 100_003, 1 << bits} {
+			if !search.Small(scalarKey(t, curve, big.NewInt(k)).Public()) {
+				t.Errorf("%s: the scalar %d was not found", curve.Params().Name, k)
+			}
+		}
+		if search.Small(scalarKey(t, curve, new(big.Int).Rsh(curve.Params().N, 1)).Public()) {
+			t.Errorf("%s: half of the order was found, want not", curve.Params().Name)
+		}
+	}
+	if search.asked.Load() <= manyKeys {
+		t.Error("the larger table was not used")
+	}
+}
+
 // TestMultiplesAreThoseOfTheCurve compares our arithmetic with that of crypto/elliptic.
 func TestMultiplesAreThoseOfTheCurve(t *testing.T) {
 	t.Parallel()
