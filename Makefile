@@ -8,9 +8,10 @@ PURE = CGO_ENABLED=0
 BUILD = $(PURE) go build -trimpath
 BINARY = $(CURDIR)/bin/postseal
 FUZZTIME = 30s
-TESTFLAGS = -vet=off -count=1 -timeout 12m
-# Where goroutines meet. The parsers and the arithmetic are not worth ten times the time.
-RACED = ./cmd/... ./internal/ground/health ./internal/ground/state ./internal/ground/fetch ./internal/keep/... ./internal/serve/... ./internal/steer/...
+TESTFLAGS = -vet=off -count=1 -timeout 14m
+# Where goroutines meet. The parsers and the arithmetic are not worth ten times the time; the scripts of the command line
+# are in the long run only.
+RACED = ./internal/ground/health ./internal/ground/state ./internal/ground/fetch ./internal/keep/... ./internal/serve/... ./internal/steer/...
 
 .PHONY: help run build test deps lint fuzz soak bench
 
@@ -72,7 +73,7 @@ fuzz:
 
 soak: deps build
 	@$(BUILD) -o bin/count ./internal/peers/count
-	@POSTSEAL_SOAK=1 POSTSEAL_BINARY=$(BINARY) bin/count -count=1 -timeout 60m ./...
+	@POSTSEAL_SOAK=1 POSTSEAL_BINARY=$(BINARY) bin/count -count=1 -timeout 60m ./... -- -race -count=1 -timeout 30m ./cmd/...
 
 bench: build
 	@$(BUILD) -o bin/spine ./bench/spine

@@ -27,7 +27,7 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		RequireExplicitExec: true,
 		UpdateScripts:       os.Getenv("POSTSEAL_UPDATE") != "",
-		Deadline:            time.Now().Add(5 * time.Minute), // a command that hangs is shown where it hangs
+		Deadline:            time.Now().Add(10 * time.Minute), // a command that hangs is shown where it hangs
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("POSTSEAL_DATA", filepath.Join(e.WorkDir, "data"))
 			e.Setenv("UID", strconv.Itoa(os.Geteuid()))
