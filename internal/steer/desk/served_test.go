@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -60,8 +61,8 @@ func TestServedIsNotBound(t *testing.T) {
 	h.make(t, NewRequest{Name: "Mail", Lineage: "mail", Domains: []string{"mail.example.com"}, Services: "IMAP"})
 	h.make(t, NewRequest{Name: "Shop", Lineage: "shop", Domains: []string{"*.shop.example.com"}})
 	h.enable(t, EnableRequest{ID: "shop", Services: "IMAP", Listeners: []string{"imaps"}, ByName: true})
-	var foreign *tls.Config
-	h.answering(t, "imaps", func() *tls.Config { return foreign })
+	var foreign atomic.Pointer[tls.Config] // the listener reads it
+	h.answering(t, "imaps", foreign.Load)
 
 	h.lookAt(t.Context(), "imaps")
 	if got := h.notBound(); got != "" {
@@ -73,7 +74,7 @@ func TestServedIsNotBound(t *testing.T) {
 	}
 
 	// Another program has the port.
-	foreign = h.Ring().Config("management").Clone()
+	foreign.Store(h.Ring().Config("management").Clone())
 	h.lookAt(t.Context(), "imaps")
 	if got := h.notBound(); !strings.Contains(got, "imaps at 127.0.0.1:") || !strings.Contains(got, "is bound") {
 		t.Fatalf("another certificate: got %q", got)
@@ -81,7 +82,7 @@ func TestServedIsNotBound(t *testing.T) {
 	if s, err := h.Status(t.Context()); err != nil || s.State != StateAttention {
 		t.Fatalf("status: got %+v, %v", s, err)
 	}
-	foreign = nil
+	foreign.Store(nil)
 	h.lookAt(t.Context(), "imaps")
 	if got := h.notBound(); got != "" {
 		t.Fatalf("mended: got %q", got)
@@ -93,7 +94,7 @@ func TestServedIsNotBound(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	foreign = certificate
+	foreign.Store(certificate)
 	if _, err := h.Renew(t.Context(), tester(), RenewRequest{ID: "mail"}); err != nil {
 		t.Fatal(err)
 	}
