@@ -135,9 +135,17 @@ func TestGarbageInsteadOfTLS(t *testing.T) {
 		}
 	}
 	old := &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}
-	if conn, err := tls.Dial("tcp", f.at, old); err == nil {
-		conn.Close()
+	conn, err := net.Dial("tcp", f.at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := tls.Client(conn, old).Handshake(); err == nil {
 		t.Error("TLS 1.1 was accepted")
+	}
+	// Until the server has closed it: it counts before, and counts nothing any more once it is stopping.
+	if _, err := io.Copy(io.Discard, conn); errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error(err)
 	}
 	f.stop()
 	if got := f.Counters.HandshakeFailures.Load(); got != 4 {

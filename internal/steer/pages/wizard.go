@@ -151,12 +151,12 @@ func taken(a wizard.Answers, step wizard.Step, form url.Values, propose bool) wi
 			}
 		}
 		a.Services = strings.TrimSpace(a.Services)
-		// The names of a service that is not chosen stay for the day it is, but are no answer now.
-		chosen := func(one string) bool {
+		// The names of a service that is not chosen are no answer.
+		idle := func(one string) bool {
 			service, _, _ := strings.Cut(one, "=")
 			return !slices.Contains(form["services"], service)
 		}
-		a.Outside, a.Inside = slices.DeleteFunc(a.Outside, chosen), slices.DeleteFunc(a.Inside, chosen)
+		a.Outside, a.Inside = slices.DeleteFunc(a.Outside, idle), slices.DeleteFunc(a.Inside, idle)
 	case wizard.StepNames:
 		a.CommonName, a.Names = sent.CommonName, nil
 		names := given.lines("domain")
