@@ -149,7 +149,7 @@ func acts(d *desk.Desk) map[string]act {
 		"cert/renew-request": operating(d.RenewByRequest),
 		"ca/init":            administering(d.InitAuthority),
 		"ca/issue":           operating(d.Issue),
-		"ca/certify":         operating(d.Certify),
+		"ca/certify":         administering(d.Certify), // for a key that the caller brings
 		"ca/revoke":          administering(d.Revoke),
 		"ca/crl":             looking(d.RevocationList),
 		"ca/list":            looking(d.Issued),

@@ -25,8 +25,12 @@ type Link struct {
 	ExpiresAt time.Time `json:"expiresAt"`
 }
 
-// NewLink makes a token for one sign-in to the pages.
+// NewLink makes a token for one sign-in to the pages. Who asks with a token of the API is refused with
+// [ErrLinkByToken]: links are for whoever sits at the server.
 func (d *Desk) NewLink(ctx context.Context, who state.Actor) (*Link, error) {
+	if _, byToken := BearerOf(ctx); byToken {
+		return nil, fmt.Errorf("making a sign-in link: %w", ErrLinkByToken)
+	}
 	link := &Link{Token: newToken()}
 	_, err := d.db.Update(ctx, who, func(tx *state.Tx) error {
 		link.ExpiresAt = tx.Now().Add(LinkLife)

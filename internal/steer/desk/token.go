@@ -60,6 +60,9 @@ var (
 	ErrTokenLife = errors.New("a token lives one hour to 398 days")
 	// ErrTokenOutlives: a token would outlive the token that makes it, and so have no end.
 	ErrTokenOutlives = errors.New("a token made with a token must not outlive it")
+	// ErrLinkByToken: a sign-in link asked for with a token. The session it becomes would have no end but its own, whatever
+	// becomes of the token.
+	ErrLinkByToken = errors.New("a sign-in link is not made with a token")
 	// ErrTokenInvalid: a token that never was, or was revoked.
 	ErrTokenInvalid = errors.New("the token is not known: it was revoked, or is of another organisation")
 	// ErrTokenExpired: a token whose time is over.

@@ -134,3 +134,17 @@ func TestATokenMadeWithATokenEndsNoLater(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestNoLinkByAToken: a session has no end but its own, so none comes from a token, which may be revoked tomorrow.
+func TestNoLinkByAToken(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, nil)
+	before := h.db.Seq()
+	ctx := WithBearer(t.Context(), Bearer{Name: "ci", Scope: ScopeAdmin, ExpiresAt: time.Now().Add(time.Hour)})
+	if link, err := h.NewLink(ctx, tester()); link != nil || !errors.Is(err, ErrLinkByToken) || h.db.Seq() != before {
+		t.Errorf("got %v, %v", link, err)
+	}
+	if _, err := h.NewLink(t.Context(), tester()); err != nil {
+		t.Error(err)
+	}
+}

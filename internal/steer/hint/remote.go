@@ -16,6 +16,7 @@ func tokenEntries() []entry {
 		wrong(is("desk.ErrTokenName", desk.ErrTokenName, "name it by who uses it: --name monitoring")),
 		wrong(is("desk.ErrTokenLife", desk.ErrTokenLife, "give a life like --expires 90d; make the next one before it ends")),
 		wrong(as("desk.UnknownScopeError", always[*desk.UnknownScopeError]("the scopes are read, operate and admin; each includes those before it"))),
+		is("desk.ErrLinkByToken", desk.ErrLinkByToken, "ask for the link on the server itself: postseal admin link"),
 		is("desk.ErrTokenOutlives", desk.ErrTokenOutlives, "give a shorter life with --expires, or make it on the server itself"),
 		is("desk.ErrTokenInvalid", desk.ErrTokenInvalid, "make a new one on the server: postseal admin token new --name NAME"),
 		is("desk.ErrTokenExpired", desk.ErrTokenExpired, "revoke it and make a new one on the server: postseal admin token revoke NAME; postseal admin token new --name NAME"),
