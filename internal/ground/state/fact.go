@@ -125,13 +125,8 @@ func (tx *Tx) Facts() ([]Fact, error) {
 		var names sql.NullString
 		err := scan(&id, &algorithm, &notAfter, &names)
 		f := of[id]
-		f.Algorithm, f.Unreadable = algorithm, !names.Valid
-		if notAfter != 0 {
-			f.NotAfter = time.Unix(notAfter, 0).UTC()
-		}
-		if names.String != "" {
-			f.Names = strings.Split(names.String, "\n")
-		}
+		f.Algorithm = algorithm
+		f.said(notAfter, names)
 		return f, err
 	})
 	if err != nil {
@@ -141,4 +136,45 @@ func (tx *Tx) Facts() ([]Fact, error) {
 		return cmp.Or(strings.Compare(a.Lineage, b.Lineage), cmp.Compare(b.Generation, a.Generation), strings.Compare(a.Algorithm, b.Algorithm))
 	})
 	return all, nil
+}
+
+// FactsAfter returns the facts of the first members behind a place in the order of [Tx.Facts], at most limit, and how
+// many more there are. Behind nothing is the beginning. The order is that of octets, as Go's is; lineages are named in
+// ASCII.
+func (tx *Tx) FactsAfter(lineage string, generation int, algorithm string, limit int) (facts []Fact, more int, err error) {
+	const behind = ` FROM lineage l JOIN generation g ON g.lineage_id = l.id JOIN fact f ON f.generation_id = g.id
+		WHERE l.name >= $1 AND (l.name > $1 OR g.number < $2 OR g.number = $2 AND f.algorithm > $3)`
+	facts, err = collect(tx, `SELECT l.id, l.name, g.number, f.algorithm, f.not_after, f.names`+behind+` ORDER BY l.name, g.number DESC, f.algorithm LIMIT $4`, scanFact,
+		lineage, generation, algorithm, limit)
+	if err != nil {
+		return nil, 0, fmt.Errorf("reading the facts: %w", err)
+	}
+	count := `SELECT count(*) FROM fact`
+	var args []any
+	if lineage != "" {
+		count, args = `SELECT count(*)`+behind, []any{lineage, generation, algorithm}
+	}
+	if err := tx.tx.QueryRowContext(tx.ctx, count, args...).Scan(&more); err != nil {
+		return nil, 0, fmt.Errorf("counting the facts: %w", err)
+	}
+	return facts, more - len(facts), nil
+}
+
+func scanFact(scan func(...any) error) (f Fact, err error) {
+	var notAfter int64
+	var names sql.NullString
+	err = scan(&f.LineageID, &f.Lineage, &f.Generation, &f.Algorithm, &notAfter, &names)
+	f.said(notAfter, names)
+	return f, err
+}
+
+// said fills in what the table says of the certificate.
+func (f *Fact) said(notAfter int64, names sql.NullString) {
+	f.Unreadable = !names.Valid
+	if notAfter != 0 {
+		f.NotAfter = time.Unix(notAfter, 0).UTC()
+	}
+	if names.String != "" {
+		f.Names = strings.Split(names.String, "\n")
+	}
 }

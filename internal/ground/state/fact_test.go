@@ -89,3 +89,48 @@ func TestFactsAreThoseOfTheMembers(t *testing.T) {
 		t.Errorf("a removed generation left its facts: %v", left)
 	}
 }
+
+// TestFactsAfter: a page is the same part of the whole list, wherever it begins, whatever its length.
+func TestFactsAfter(t *testing.T) {
+	t.Parallel()
+	db := openIn(t, organisation(t))
+	number := 0
+	update(t, db, func(tx *Tx) error {
+		for _, name := range []string{"b", "a-b", "ab", "a", "a1"} {
+			l := Lineage{ID: "id-" + name, Name: name}
+			for g := range 3 {
+				generation := Generation{ID: fmt.Sprint(name, g), Number: g + 1, State: StateRetired}
+				for _, algorithm := range []string{"ECDSA", "RSA"}[:1+g%2] {
+					number++
+					generation.Members = append(generation.Members, Member{Algorithm: algorithm, Thumbprint: fmt.Sprint(number), Certificate: []byte("none")})
+				}
+				l.Generations = append(l.Generations, generation)
+			}
+			if err := tx.AddLineage(l); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	view(t, db, func(tx *Tx) error {
+		all, err := tx.Facts()
+		if err != nil || len(all) < number {
+			t.Fatalf("got %d facts, %v", len(all), err)
+		}
+		for begin := -1; begin < len(all); begin++ {
+			var at Fact
+			if begin >= 0 {
+				at = all[begin]
+			}
+			for _, limit := range []int{1, 2, 5, len(all), len(all) + 1} {
+				got, more, err := tx.FactsAfter(at.Lineage, at.Generation, at.Algorithm, limit)
+				want := all[begin+1:]
+				want = want[:min(limit, len(want))]
+				if err != nil || fmt.Sprint(got) != fmt.Sprint(want) || more != len(all)-begin-1-len(want) {
+					t.Errorf("%d behind %d: got %d and %d more, %v, want %d and %d more", limit, begin, len(got), more, err, len(want), len(all)-begin-1-len(want))
+				}
+			}
+		}
+		return nil
+	})
+}
