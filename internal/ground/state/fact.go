@@ -142,8 +142,10 @@ func (tx *Tx) Facts() ([]Fact, error) {
 // many more there are. Behind nothing is the beginning. The order is that of octets, as Go's is; lineages are named in
 // ASCII.
 func (tx *Tx) FactsAfter(lineage string, generation int, algorithm string, limit int) (facts []Fact, more int, err error) {
-	const behind = ` FROM lineage l JOIN generation g ON g.lineage_id = l.id JOIN fact f ON f.generation_id = g.id
-		WHERE l.name >= $1 AND (l.name > $1 OR g.number < $2 OR g.number = $2 AND f.algorithm > $3)`
+	// CROSS JOIN: SQLite takes the tables in just this order then, and ends at the limit. Left to itself it reads all and
+	// sorts. To other databases it is a join like any.
+	const behind = ` FROM lineage l CROSS JOIN generation g CROSS JOIN fact f
+		WHERE g.lineage_id = l.id AND f.generation_id = g.id AND l.name >= $1 AND (l.name > $1 OR g.number < $2 OR g.number = $2 AND f.algorithm > $3)`
 	facts, err = collect(tx, `SELECT l.id, l.name, g.number, f.algorithm, f.not_after, f.names`+behind+` ORDER BY l.name, g.number DESC, f.algorithm LIMIT $4`, scanFact,
 		lineage, generation, algorithm, limit)
 	if err != nil {
