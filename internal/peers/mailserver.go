@@ -198,6 +198,8 @@ func Postfix(t testing.TB, c Certificate, extra ...string) *MailServer {
 		"maillog_file_prefixes = " + s.Dir,
 		"inet_interfaces = 127.0.0.1",
 		"inet_protocols = ipv4",
+		// The greeting must not wait for whatever name server this machine asks about 127.0.0.2.
+		"smtpd_peername_lookup = no",
 		"myhostname = mail.example.test",
 		"mydestination = example.test",
 		"mynetworks =",
