@@ -4,7 +4,10 @@ import (
 	"crypto"
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/asn1"
 	"slices"
+	"strconv"
+	"strings"
 )
 
 // A Usage says what a certificate may be used for: an extended key usage by the name that RFC 5280 section 4.2.1.12
@@ -40,6 +43,24 @@ func (u Usage) extended() (x509.ExtKeyUsage, bool) {
 		return x509.ExtKeyUsageAny, true
 	}
 	return 0, false
+}
+
+// OID returns the key purpose identifier of a named usage, as requests and certificates hold it. False: it is not named
+// here.
+func (u Usage) OID() (asn1.ObjectIdentifier, bool) {
+	extended, ok := u.extended()
+	if !ok {
+		return nil, false
+	}
+	var oid asn1.ObjectIdentifier
+	for arc := range strings.SplitSeq(extended.OID().String(), ".") {
+		n, err := strconv.Atoi(arc)
+		if err != nil {
+			return nil, false // the arcs of the standard library's own are small
+		}
+		oid = append(oid, n)
+	}
+	return oid, true
 }
 
 // Usages lists the extended key usages of a certificate: words for those of RFC 5280 section 4.2.1.12, dotted OIDs for

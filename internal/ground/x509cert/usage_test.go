@@ -26,3 +26,20 @@ func TestSignsHandshakes(t *testing.T) {
 		}
 	}
 }
+
+func TestUsageOID(t *testing.T) {
+	t.Parallel()
+	for usage, want := range map[Usage]string{
+		UsageServerAuth:      "1.3.6.1.5.5.7.3.1",
+		UsageEmailProtection: "1.3.6.1.5.5.7.3.4",
+		UsageOCSPSigning:     "1.3.6.1.5.5.7.3.9",
+		UsageAny:             "2.5.29.37.0",
+	} {
+		if got, ok := usage.OID(); !ok || got.String() != want {
+			t.Errorf("%s: %v, %v, want %s", usage, got, ok, want)
+		}
+	}
+	if got, ok := Usage("1.2.3").OID(); ok {
+		t.Errorf("a usage without a name has %v", got)
+	}
+}

@@ -39,24 +39,8 @@ func accessIssuers() asn1.ObjectIdentifier { return asn1.ObjectIdentifier{1, 3, 
 // usageOID is the extended key usage of that name (RFC 5280 section 4.2.1.12, RFC 4945 section 5.1.3.12 for IKE), or a
 // dotted OID as it stands.
 func usageOID(u x509cert.Usage) (asn1.ObjectIdentifier, error) {
-	kp := func(arc int) (asn1.ObjectIdentifier, error) {
-		return asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 3, arc}, nil
-	}
-	switch u {
-	case x509cert.UsageServerAuth:
-		return kp(1)
-	case x509cert.UsageClientAuth:
-		return kp(2)
-	case x509cert.UsageCodeSigning:
-		return kp(3)
-	case x509cert.UsageEmailProtection:
-		return kp(4)
-	case x509cert.UsageTimeStamping:
-		return kp(8)
-	case x509cert.UsageOCSPSigning:
-		return kp(9)
-	case UsageIKE:
-		return kp(17)
+	if oid, ok := u.OID(); ok && u != x509cert.UsageAny { // a certificate for anything is none of ours
+		return oid, nil
 	}
 	oid, err := parseOID(string(u))
 	if err != nil {

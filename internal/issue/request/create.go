@@ -3,11 +3,7 @@ package request
 import (
 	"bytes"
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
@@ -40,9 +36,9 @@ func Create(opts Options, signer crypto.Signer) (der []byte, err error) {
 	if signer == nil {
 		return nil, &UnsuitableKeyError{KeyType: x509cert.KeyType(nil)}
 	}
-	algorithm, err := signatureAlgorithm(signer.Public())
-	if err != nil {
-		return nil, err
+	algorithm, ok := x509cert.SignatureAlgorithm(signer.Public())
+	if !ok {
+		return nil, &UnsuitableKeyError{KeyType: x509cert.KeyType(signer.Public())}
 	}
 	extensions, err := a.extensions(signer.Public())
 	if err != nil {
@@ -58,32 +54,11 @@ func Create(opts Options, signer crypto.Signer) (der []byte, err error) {
 	return der, nil
 }
 
-// signatureAlgorithm picks how to sign: SHA-256, which every authority knows; with P-384 its own SHA-384.
-func signatureAlgorithm(pub crypto.PublicKey) (x509.SignatureAlgorithm, error) {
-	switch pub := pub.(type) {
-	case *rsa.PublicKey:
-		if pub != nil && pub.N != nil && pub.N.BitLen() >= 2048 && pub.N.BitLen() <= 8192 {
-			return x509.SHA256WithRSA, nil
-		}
-	case *ecdsa.PublicKey:
-		switch {
-		case pub == nil:
-		case pub.Curve == elliptic.P256():
-			return x509.ECDSAWithSHA256, nil
-		case pub.Curve == elliptic.P384():
-			return x509.ECDSAWithSHA384, nil
-		}
-	case ed25519.PublicKey:
-		return x509.PureEd25519, nil
-	}
-	return 0, &UnsuitableKeyError{KeyType: x509cert.KeyType(pub)}
-}
-
 // extensions are those that the certificate shall have, RFC 2985 section 5.4.2.
 func (a asked) extensions(pub crypto.PublicKey) ([]pkix.Extension, error) {
 	var purposes []asn1.ObjectIdentifier
 	for _, u := range a.usages {
-		oid, _ := usageOID(u)
+		oid, _ := u.OID()
 		purposes = append(purposes, oid)
 	}
 	var names []asn1.RawValue

@@ -76,7 +76,7 @@ func (o Options) check() (asked, error) {
 		a.usages = []x509cert.Usage{x509cert.UsageServerAuth}
 	}
 	for _, u := range a.usages {
-		if _, ok := usageOID(u); !ok {
+		if _, ok := u.OID(); !ok {
 			return asked{}, fmt.Errorf("usage %q: %w", string(u), ErrUnknownUsage)
 		}
 	}
@@ -110,28 +110,4 @@ func (a *asked) addCommonName() {
 		a.subject.ExtraNames = append(slices.Clip(a.subject.ExtraNames), pkix.AttributeTypeAndValue{Type: oid, Value: a.names[i]})
 	}
 	a.subject.CommonName = a.names[i]
-}
-
-// usageOID returns the key purpose of a usage, RFC 5280 section 4.2.1.12.
-func usageOID(u x509cert.Usage) (asn1.ObjectIdentifier, bool) {
-	purpose := func(n int) (asn1.ObjectIdentifier, bool) {
-		return asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 3, n}, true
-	}
-	switch u {
-	case x509cert.UsageServerAuth:
-		return purpose(1)
-	case x509cert.UsageClientAuth:
-		return purpose(2)
-	case x509cert.UsageCodeSigning:
-		return purpose(3)
-	case x509cert.UsageEmailProtection:
-		return purpose(4)
-	case x509cert.UsageTimeStamping:
-		return purpose(8)
-	case x509cert.UsageOCSPSigning:
-		return purpose(9)
-	case x509cert.UsageAny:
-		return asn1.ObjectIdentifier{2, 5, 29, 37, 0}, true
-	}
-	return nil, false
 }

@@ -3,11 +3,7 @@ package selfsigned
 import (
 	"bytes"
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
@@ -25,7 +21,7 @@ type UnsuitableKeyError struct {
 
 // Error names the key's type and those that are taken.
 func (e *UnsuitableKeyError) Error() string {
-	return fmt.Sprintf("key of type %s: want ECDSA-P256, ECDSA-P384, Ed25519, or RSA of 2048 to 4096 bits", e.KeyType)
+	return fmt.Sprintf("key of type %s: want ECDSA-P256, ECDSA-P384, Ed25519, or RSA of 2048 to 8192 bits", e.KeyType)
 }
 
 // Create makes a certificate for the public half of signer, signed by signer, and returns its DER. It returns a
@@ -40,9 +36,9 @@ func Create(opts Options, signer crypto.Signer) (der []byte, err error) {
 	if signer == nil {
 		return nil, &UnsuitableKeyError{KeyType: x509cert.KeyType(nil)}
 	}
-	algorithm, err := signatureAlgorithm(signer.Public())
-	if err != nil {
-		return nil, err
+	algorithm, ok := x509cert.SignatureAlgorithm(signer.Public())
+	if !ok {
+		return nil, &UnsuitableKeyError{KeyType: x509cert.KeyType(signer.Public())}
 	}
 	template, err := r.template(signer.Public())
 	if err != nil {
@@ -56,29 +52,6 @@ func Create(opts Options, signer crypto.Signer) (der []byte, err error) {
 		return nil, fmt.Errorf("reading back the certificate of %q: %w", x509cert.SubjectText(r.subject), err)
 	}
 	return der, nil
-}
-
-// signatureAlgorithm picks how to sign with a key: SHA-256, which every client knows; with P-384 its own SHA-384, as
-// public authorities must, or the hash would be weaker than the curve.
-func signatureAlgorithm(pub crypto.PublicKey) (x509.SignatureAlgorithm, error) {
-	switch pub := pub.(type) {
-	case *rsa.PublicKey:
-		// PKCS #1 v1.5, not PSS: Windows and older mail programs refuse certificates signed with PSS.
-		if pub != nil && pub.N != nil && pub.N.BitLen() >= 2048 && pub.N.BitLen() <= 4096 {
-			return x509.SHA256WithRSA, nil
-		}
-	case *ecdsa.PublicKey:
-		switch {
-		case pub == nil:
-		case pub.Curve == elliptic.P256():
-			return x509.ECDSAWithSHA256, nil
-		case pub.Curve == elliptic.P384():
-			return x509.ECDSAWithSHA384, nil
-		}
-	case ed25519.PublicKey:
-		return x509.PureEd25519, nil
-	}
-	return 0, &UnsuitableKeyError{KeyType: x509cert.KeyType(pub)}
 }
 
 // template has the extensions of spec/exchange.md section 1.1. DEVIATION from RFC 5280 section 4.2.1.2, which would like
