@@ -138,28 +138,33 @@ func (tx *Tx) Facts() ([]Fact, error) {
 	return all, nil
 }
 
-// FactsAfter returns the facts of the first members behind a place in the order of [Tx.Facts], at most limit, and how
-// many more there are. Behind nothing is the beginning. The order is that of octets, as Go's is; lineages are named in
-// ASCII.
-func (tx *Tx) FactsAfter(lineage string, generation int, algorithm string, limit int) (facts []Fact, more int, err error) {
-	// CROSS JOIN: SQLite takes the tables in just this order then, and ends at the limit. Left to itself it reads all and
-	// sorts. To other databases it is a join like any.
-	const behind = ` FROM lineage l CROSS JOIN generation g CROSS JOIN fact f
-		WHERE g.lineage_id = l.id AND f.generation_id = g.id AND l.name >= $1 AND (l.name > $1 OR g.number < $2 OR g.number = $2 AND f.algorithm > $3)`
-	facts, err = collect(tx, `SELECT l.id, l.name, g.number, f.algorithm, f.not_after, f.names`+behind+` ORDER BY l.name, g.number DESC, f.algorithm LIMIT $4`, scanFact,
+// behind joins the members behind a place in the order of [Tx.Facts]: $1 is the lineage, $2 the generation, $3 the algorithm.
+// CROSS JOIN: SQLite takes the tables in just this order then, and ends at a limit. Left to itself it reads all and sorts.
+// To other databases it is a join like any.
+const behind = ` FROM lineage l CROSS JOIN generation g CROSS JOIN fact f
+	WHERE g.lineage_id = l.id AND f.generation_id = g.id AND l.name >= $1 AND (l.name > $1 OR g.number < $2 OR g.number = $2 AND f.algorithm > $3)`
+
+// FactsAfter returns the facts of the first members behind a place in the order of [Tx.Facts], at most limit. Behind
+// nothing is the beginning. The order is that of octets, as Go's is; lineages are named in ASCII.
+func (tx *Tx) FactsAfter(lineage string, generation int, algorithm string, limit int) ([]Fact, error) {
+	facts, err := collect(tx, `SELECT l.id, l.name, g.number, f.algorithm, f.not_after, f.names`+behind+` ORDER BY l.name, g.number DESC, f.algorithm LIMIT $4`, scanFact,
 		lineage, generation, algorithm, limit)
 	if err != nil {
-		return nil, 0, fmt.Errorf("reading the facts: %w", err)
+		return nil, fmt.Errorf("reading the facts: %w", err)
 	}
-	count := `SELECT count(*) FROM fact`
-	var args []any
+	return facts, nil
+}
+
+// CountAfter returns how many members are behind a place in that order.
+func (tx *Tx) CountAfter(lineage string, generation int, algorithm string) (n int, err error) {
+	query, args := `SELECT count(*) FROM fact`, []any(nil) // of all, which an index tells
 	if lineage != "" {
-		count, args = `SELECT count(*)`+behind, []any{lineage, generation, algorithm}
+		query, args = `SELECT count(*)`+behind, []any{lineage, generation, algorithm}
 	}
-	if err := tx.tx.QueryRowContext(tx.ctx, count, args...).Scan(&more); err != nil {
-		return nil, 0, fmt.Errorf("counting the facts: %w", err)
+	if err := tx.tx.QueryRowContext(tx.ctx, query, args...).Scan(&n); err != nil {
+		return 0, fmt.Errorf("counting the facts: %w", err)
 	}
-	return facts, more - len(facts), nil
+	return n, nil
 }
 
 func scanFact(scan func(...any) error) (f Fact, err error) {

@@ -60,7 +60,7 @@ func (d *Desk) partPage(ctx context.Context, f Filter, begin spot) (page *Page, 
 			page, err = v.page(f, v.lineages, begin)
 			return err
 		}
-		if f.plain() && f.Limit > 0 {
+		if f.Domain == "" && f.ExpiringWithin == 0 {
 			page, err = v.nextPage(tx, f, begin)
 			return err
 		}
@@ -68,45 +68,67 @@ func (d *Desk) partPage(ctx context.Context, f Filter, begin spot) (page *Page, 
 		if err != nil {
 			return err
 		}
-		page, err = v.fill(tx, f, slices.DeleteFunc(all, func(fact state.Fact) bool {
+		passing := slices.DeleteFunc(all, func(fact state.Fact) bool {
 			return spotOf(fact).compare(begin) <= 0 || !fact.Unreadable && !f.lets(fact.NotAfter, fact.Names)
-		}))
+		})
+		page, err = v.fill(tx, f, func() ([]state.Fact, error) {
+			some := passing[:min(f.batch(len(passing)), len(passing))]
+			passing = passing[len(some):]
+			return some, nil
+		})
 		return err
 	})
 	return page, err
 }
 
-// nextPage makes a page without a filter, for which nothing else is read, not even facts.
+// batch is how many members are read at once, of so many.
+func (f Filter) batch(of int) int {
+	switch {
+	case f.Limit > 0:
+		return f.Limit + 1 // one more tells whether there is another page
+	case f.Status != "":
+		return 200
+	}
+	return of
+}
+
+// nextPage makes a page for which facts decide nothing: they are read no further than it takes to fill it.
 func (v *view) nextPage(tx *state.Tx, f Filter, begin spot) (*Page, error) {
-	facts, more, err := tx.FactsAfter(begin.lineage, begin.generation, begin.algorithm, f.Limit)
-	if err != nil {
-		return nil, err
+	at := begin
+	page, err := v.fill(tx, f, func() ([]state.Fact, error) {
+		some, err := tx.FactsAfter(at.lineage, at.generation, at.algorithm, f.batch(f.Limit))
+		if len(some) > 0 {
+			at = spotOf(some[len(some)-1])
+		}
+		return some, err
+	})
+	if err != nil || page.Next == "" || !f.plain() {
+		return page, err
 	}
-	page, err := v.fill(tx, f, facts)
-	if err == nil && more > 0 {
-		page.Next, page.More = spotOf(facts[len(facts)-1]).String(), more
-	}
+	last, _ := parseSpot(page.Next)
+	page.More, err = tx.CountAfter(last.lineage, last.generation, last.algorithm)
 	return page, err
 }
 
-// fill makes a page of members, the facts of which have passed the filter, and reads them.
-func (v *view) fill(tx *state.Tx, f Filter, rest []state.Fact) (*Page, error) {
+// fill makes a page of members, the facts of which have passed the filter, and reads them, batch by batch, until the page
+// is full or there are no more.
+func (v *view) fill(tx *state.Tx, f Filter, batch func() ([]state.Fact, error)) (*Page, error) {
 	page := &Page{Certificates: []Certificate{}}
 	var last spot
-	for len(rest) > 0 {
-		atOnce := 200
-		if f.Status == "" {
-			atOnce = f.Limit
+	for {
+		some, err := batch()
+		if err != nil || len(some) == 0 {
+			return page, err
 		}
-		if atOnce == 0 {
-			atOnce = len(rest)
-		}
-		some := rest[:min(atOnce, len(rest))]
-		rest = rest[len(some):]
 		if err := v.load(tx, some); err != nil {
 			return nil, err
 		}
 		for _, fact := range some {
+			full := f.Limit > 0 && len(page.Certificates) == f.Limit
+			if full && f.Status == "" { // whatever comes next stands on the next page
+				page.Next = last.String()
+				return page, nil
+			}
 			one, ok := v.member(fact)
 			if !ok {
 				return nil, fmt.Errorf("reading certificate %s: %w", spotOf(fact), state.ErrCorrupt) // a fact without its member
@@ -118,21 +140,13 @@ func (v *view) fill(tx *state.Tx, f Filter, rest []state.Fact) (*Page, error) {
 			if f.Status != "" && c.Status != f.Status {
 				continue
 			}
-			if f.Limit > 0 && len(page.Certificates) == f.Limit {
+			if full {
 				page.Next = last.String()
 				return page, nil
 			}
 			page.Certificates, last = append(page.Certificates, c), spotOf(fact)
 		}
-		if f.Status == "" && len(rest) > 0 {
-			page.Next = last.String()
-			if f.plain() {
-				page.More = len(rest)
-			}
-			return page, nil
-		}
 	}
-	return page, nil
 }
 
 // load reads the lineages of some members, and those in use.
