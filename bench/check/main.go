@@ -12,10 +12,9 @@ package main
 import (
 	"context"
 	"flag"
-	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
+
+	"postseal/bench/gauge"
 )
 
 func main() {
@@ -25,17 +24,11 @@ func main() {
 	peers := flag.Int("peers", 50, "handshakes of openssl s_client in a run")
 	serve := flag.String("serve", "", "be the servers, and write the root and the list of hosts into this directory")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	var err error
-	if *serve != "" {
-		err = serveAll(ctx, *serve, *endpoints)
-	} else {
+	os.Exit(gauge.Run("check", func(ctx context.Context) error {
+		if *serve != "" {
+			return serveAll(ctx, *serve, *endpoints)
+		}
 		m := measurement{binary: *binary, runs: *runs, endpoints: *endpoints, peers: *peers}
-		err = m.all(ctx, os.Stdout)
-	}
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "check: error: %v\n", err)
-		os.Exit(1)
-	}
+		return m.all(ctx, os.Stdout)
+	}))
 }

@@ -10,11 +10,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
+
+	"postseal/bench/gauge"
 )
 
 // startLimit is for making the certificates of all endpoints.
@@ -46,16 +47,16 @@ func (m *measurement) all(ctx context.Context, w io.Writer) (err error) {
 		if err != nil {
 			return err
 		}
-		ours, walls = append(ours, milliseconds(cpu)/float64(m.endpoints)), append(walls, wall.Seconds())
+		ours, walls = append(ours, gauge.Milliseconds(cpu)/float64(m.endpoints)), append(walls, wall.Seconds())
 		if cpu, err = m.openssl(ctx); err != nil {
 			return err
 		}
-		theirs = append(theirs, milliseconds(cpu)/float64(m.peers))
+		theirs = append(theirs, gauge.Milliseconds(cpu)/float64(m.peers))
 	}
-	fmt.Fprintf(w, "%-44s %9s %9s %9s\n", fmt.Sprintf("median of %d", m.runs), "median", "lowest", "highest")
-	report(w, "check --quick, CPU per endpoint, ms", ours)
-	report(w, fmt.Sprintf("check --quick of %d endpoints, one core, s", m.endpoints), walls)
-	report(w, "openssl s_client, CPU per endpoint, ms", theirs)
+	gauge.Head(w, fmt.Sprintf("median of %d", m.runs))
+	gauge.Row(w, "check --quick, CPU per endpoint, ms", 2, ours)
+	gauge.Row(w, fmt.Sprintf("check --quick of %d endpoints, one core, s", m.endpoints), 2, walls)
+	gauge.Row(w, "openssl s_client, CPU per endpoint, ms", 2, theirs)
 	return nil
 }
 
@@ -91,11 +92,6 @@ func (m *measurement) start(ctx context.Context) (stop func(), err error) {
 	}
 }
 
-// used is the processor time of an ended process.
-func used(cmd *exec.Cmd) time.Duration {
-	return cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
-}
-
 // check looks at all endpoints. Each must be good: a check that fails early would be quick.
 func (m *measurement) check(ctx context.Context) (cpu, wall time.Duration, err error) {
 	cmd := exec.CommandContext(ctx, m.binary, "check", "--quick", "--from", filepath.Join(m.dir, "hosts"), "--data", filepath.Join(m.dir, "none"))
@@ -108,7 +104,7 @@ func (m *measurement) check(ctx context.Context) (cpu, wall time.Duration, err e
 	if want := fmt.Sprintf("%d ok, 0 warn, 0 bad", m.endpoints); err != nil || !strings.HasSuffix(last, want) {
 		return 0, 0, fmt.Errorf("running check: %v: %q, want %q", err, last, want)
 	}
-	return used(cmd), wall, nil
+	return gauge.Used(cmd), wall, nil
 }
 
 // openssl makes one handshake with each of the first endpoints.
@@ -129,14 +125,7 @@ func (m *measurement) openssl(ctx context.Context) (time.Duration, error) {
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return 0, fmt.Errorf("running openssl s_client: %w:\n%s", err, out)
 		}
-		cpu += used(cmd)
+		cpu += gauge.Used(cmd)
 	}
 	return cpu, lines.Err()
-}
-
-func milliseconds(d time.Duration) float64 { return d.Seconds() * 1000 }
-
-func report(w io.Writer, what string, values []float64) {
-	slices.Sort(values)
-	fmt.Fprintf(w, "%-44s %9.2f %9.2f %9.2f\n", what, values[len(values)/2], values[0], values[len(values)-1])
 }

@@ -7,8 +7,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"time"
+
+	"postseal/bench/gauge"
 )
 
 // backups measures `backup create` and `backup verify`, without a server. Its own commands make the recovery key, and
@@ -38,14 +39,13 @@ func (m *measurement) backups(ctx context.Context, w io.Writer) error {
 				return fmt.Errorf("running %s: %w:\n%.1000s", c.what, err, out)
 			}
 			clock = append(clock, time.Since(began).Seconds())
-			cpu = append(cpu, (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds())
+			cpu = append(cpu, gauge.Used(cmd).Seconds())
 		}
 		for _, n := range []struct {
 			of     string
 			values []float64
 		}{{"clock, s", clock}, {"CPU, s", cpu}} {
-			slices.Sort(n.values)
-			fmt.Fprintf(w, "%-52s %9.2f %9.2f %9.2f\n", c.what+", "+n.of, n.values[len(n.values)/2], n.values[0], n.values[len(n.values)-1])
+			gauge.Row(w, c.what+", "+n.of, 2, n.values)
 		}
 	}
 	return nil

@@ -12,10 +12,9 @@ package main
 import (
 	"context"
 	"flag"
-	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
+
+	"postseal/bench/gauge"
 )
 
 func main() {
@@ -25,11 +24,6 @@ func main() {
 	offset := flag.Int("port-offset", 12000, "offset of the ports that the server listens on")
 	keep := flag.String("keep", "", "make the organisation in this `DIR`, or measure the one there, and leave it")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	m := measurement{binary: *binary, runs: *runs, count: *count, offset: *offset, data: *keep}
-	if err := m.all(ctx, os.Stdout); err != nil {
-		fmt.Fprintf(os.Stderr, "many: error: %v\n", err)
-		os.Exit(1)
-	}
+	os.Exit(gauge.Run("many", func(ctx context.Context) error { return m.all(ctx, os.Stdout) }))
 }

@@ -1,27 +1,20 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"crypto/tls"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
-	"syscall"
 	"time"
+
+	"postseal/bench/gauge"
 )
 
-const (
-	startLimit = 60 * time.Second
-	settle     = 2 * time.Second
-	ticks      = 100 // a second, of /proc/PID/stat: the kernel's USER_HZ
-)
+const settle = 2 * time.Second
 
 // A measurement is one run of all numbers against one binary.
 type measurement struct {
@@ -51,7 +44,7 @@ func (m *measurement) all(ctx context.Context, w io.Writer) (err error) {
 			return err
 		}
 	}
-	fmt.Fprintf(w, "%-52s %9s %9s %9s\n", fmt.Sprintf("%d certificates, median of %d", m.count, m.runs), "median", "lowest", "highest")
+	gauge.Head(w, fmt.Sprintf("%d certificates, median of %d", m.count, m.runs))
 
 	commands := []struct {
 		what string
@@ -73,17 +66,17 @@ func (m *measurement) all(ctx context.Context, w io.Writer) (err error) {
 	if err := m.backups(ctx, w); err != nil {
 		return err
 	}
-	s, err := m.start(ctx)
+	s, _, err := gauge.Start(ctx, m.binary, m.data, m.offset)
 	if err != nil {
 		return err
 	}
-	defer s.stop()
+	defer s.Stop() // the numbers are taken
 	time.Sleep(settle)
-	before, err := memory(s)
+	before, err := s.Memory()
 	if err != nil {
 		return err
 	}
-	began, err := processor(s)
+	began, err := s.Processor()
 	if err != nil {
 		return err
 	}
@@ -92,12 +85,12 @@ func (m *measurement) all(ctx context.Context, w io.Writer) (err error) {
 			return err
 		}
 	}
-	ended, err := processor(s)
+	ended, err := s.Processor()
 	if err != nil {
 		return err
 	}
 	time.Sleep(settle)
-	after, err := memory(s)
+	after, err := s.Memory()
 	if err != nil {
 		return err
 	}
@@ -118,10 +111,9 @@ func (m *measurement) times(ctx context.Context, w io.Writer, what string, args 
 		if _, err := m.run(ctx, args...); err != nil {
 			return err
 		}
-		values = append(values, time.Since(began).Seconds()*1000)
+		values = append(values, gauge.Milliseconds(time.Since(began)))
 	}
-	slices.Sort(values)
-	fmt.Fprintf(w, "%-52s %9.1f %9.1f %9.1f\n", what, values[len(values)/2], values[0], values[len(values)-1])
+	gauge.Row(w, what, 1, values)
 	return nil
 }
 
@@ -133,84 +125,4 @@ func (m *measurement) run(ctx context.Context, args ...string) ([]byte, error) {
 		return nil, fmt.Errorf("running %s: %w:\n%.1000s", strings.Join(args[:2], " "), err, out)
 	}
 	return out, nil
-}
-
-// A server is the started program.
-type server struct {
-	cmd    *exec.Cmd
-	output *bytes.Buffer // to be read after ended
-	ended  chan struct{}
-}
-
-// start starts the server and returns when a TLS handshake on imaps has succeeded.
-func (m *measurement) start(ctx context.Context) (*server, error) {
-	s := &server{output: &bytes.Buffer{}, ended: make(chan struct{})}
-	s.cmd = exec.Command(m.binary, "serve", "--bind", "127.0.0.1", "--port-offset", strconv.Itoa(m.offset), "--data", m.data)
-	s.cmd.Stdout, s.cmd.Stderr = s.output, s.output
-	if err := s.cmd.Start(); err != nil {
-		return nil, err
-	}
-	go func() {
-		s.cmd.Wait() // its status stands in ProcessState
-		close(s.ended)
-	}()
-	ctx, cancel := context.WithTimeout(ctx, startLimit)
-	defer cancel()
-	d := tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}} // whether it answers is asked, not who
-	again := time.NewTicker(10 * time.Millisecond)
-	defer again.Stop()
-	for {
-		c, err := d.DialContext(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(993+m.offset)))
-		if err == nil {
-			return s, c.Close()
-		}
-		select {
-		case <-s.ended:
-			return nil, fmt.Errorf("starting %s: it ended, %v:\n%s", m.binary, s.cmd.ProcessState, s.output)
-		case <-ctx.Done():
-			s.stop()
-			return nil, fmt.Errorf("waiting for a handshake: %w", err)
-		case <-again.C:
-		}
-	}
-}
-
-// stop ends the server in good order.
-func (s *server) stop() {
-	s.cmd.Process.Signal(syscall.SIGTERM) // an ended process needs none
-	<-s.ended
-}
-
-// memory is the resident memory of a server in MiB.
-func memory(s *server) (float64, error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
-	if err != nil {
-		return 0, err
-	}
-	for line := range strings.Lines(string(b)) {
-		if f := strings.Fields(line); len(f) == 3 && f[0] == "VmRSS:" {
-			kib, err := strconv.ParseFloat(f[1], 64)
-			return kib / 1024, err
-		}
-	}
-	return 0, fmt.Errorf("reading the status of process %d: no VmRSS in it", s.cmd.Process.Pid)
-}
-
-// processor is the CPU that a server has used, in seconds (proc(5): utime and stime are fields 14 and 15).
-func processor(s *server) (float64, error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.cmd.Process.Pid))
-	if err != nil {
-		return 0, err
-	}
-	_, rest, _ := strings.Cut(string(b), ") ") // behind the name, field 3 is the first
-	f := strings.Fields(rest)
-	if len(f) < 13 {
-		return 0, fmt.Errorf("reading the stat of process %d: %q", s.cmd.Process.Pid, b)
-	}
-	user, err := strconv.ParseFloat(f[11], 64)
-	if err != nil {
-		return 0, err
-	}
-	system, err := strconv.ParseFloat(f[12], 64)
-	return (user + system) / ticks, err
 }

@@ -10,6 +10,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -20,16 +21,15 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"postseal/bench/gauge"
 )
 
 func main() {
 	binary := flag.String("binary", "bin/postseal", "the program to measure")
 	runs := flag.Int("runs", 5, "measurements for each number; the median counts")
 	flag.Parse()
-	if err := measure(*binary, *runs, os.Stdout); err != nil {
-		fmt.Fprintf(os.Stderr, "plan: error: %v\n", err)
-		os.Exit(1)
-	}
+	os.Exit(gauge.Run("plan", func(ctx context.Context) error { return measure(ctx, *binary, *runs, os.Stdout) }))
 }
 
 // inventories are the files to plan for.
@@ -56,7 +56,7 @@ func inventories() []struct{ name, text string } {
 	}
 }
 
-func measure(binary string, runs int, w io.Writer) error {
+func measure(ctx context.Context, binary string, runs int, w io.Writer) error {
 	if runs < 1 {
 		return fmt.Errorf("measuring %d times: want one or more", runs)
 	}
@@ -73,7 +73,7 @@ func measure(binary string, runs int, w io.Writer) error {
 		var took []time.Duration
 		var says string
 		for range runs {
-			one, out, err := run(binary, "plan", "--from", file, "--authority", "letsencrypt", "--json")
+			one, out, err := run(ctx, binary, "plan", "--from", file, "--authority", "letsencrypt", "--json")
 			if err != nil {
 				return fmt.Errorf("planning for %s: %w", i.name, err)
 			}
@@ -83,22 +83,20 @@ func measure(binary string, runs int, w io.Writer) error {
 			}
 		}
 		slices.Sort(took)
-		fmt.Fprintf(w, "plan, %-30s %6.0f ms CPU (%.0f to %.0f)  %s\n", i.name, milli(took[len(took)/2]), milli(took[0]), milli(took[len(took)-1]), says)
+		fmt.Fprintf(w, "plan, %-30s %6.0f ms CPU (%.0f to %.0f)  %s\n", i.name, gauge.Milliseconds(took[len(took)/2]), gauge.Milliseconds(took[0]), gauge.Milliseconds(took[len(took)-1]), says)
 	}
 	return nil
 }
 
-func milli(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
-
 // run runs a command and returns the processor time that it took.
-func run(binary string, args ...string) (time.Duration, []byte, error) {
-	cmd := exec.Command(binary, args...)
+func run(ctx context.Context, binary string, args ...string) (time.Duration, []byte, error) {
+	cmd := exec.CommandContext(ctx, binary, args...)
 	var out, said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &said
 	if err := cmd.Run(); err != nil {
 		return 0, nil, fmt.Errorf("%w: %s", err, said.Bytes())
 	}
-	return cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), out.Bytes(), nil
+	return gauge.Used(cmd), out.Bytes(), nil
 }
 
 // summary says what came out, so that a fast answer that is no answer is seen.

@@ -11,10 +11,9 @@ package main
 import (
 	"context"
 	"flag"
-	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
+
+	"postseal/bench/gauge"
 )
 
 func main() {
@@ -22,11 +21,6 @@ func main() {
 	runs := flag.Int("runs", 5, "measurements for each number; the median counts")
 	offset := flag.Int("port-offset", 11000, "offset of the ports that the server listens on")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	m := measurement{binary: *binary, runs: *runs, offset: *offset}
-	if err := m.all(ctx, os.Stdout); err != nil {
-		fmt.Fprintf(os.Stderr, "spine: error: %v\n", err)
-		os.Exit(1)
-	}
+	os.Exit(gauge.Run("spine", func(ctx context.Context) error { return m.all(ctx, os.Stdout) }))
 }
