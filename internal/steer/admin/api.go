@@ -163,7 +163,7 @@ func acts(d *desk.Desk) map[string]act {
 		"backup/create":   streaming(d.Backup),
 		"backup/kept":     administering(d.Kept),
 		"check/run": operating(func(ctx context.Context, _ state.Actor, r desk.CheckRequest) (*desk.CheckAnswer, error) {
-			return d.Check(ctx, r) // changes nothing here, but speaks to others in our name
+			return d.Check(ctx, r) // changes nothing here, but speaks to others in our name; less than admin to our own only
 		}),
 		"notice/list": looking(d.Notices),
 		"notice/test": operating(func(ctx context.Context, _ state.Actor, _ Nothing) ([]desk.NoticeTest, error) {
@@ -205,6 +205,7 @@ func API(d *desk.Desk, log *slog.Logger, actor func(*http.Request) (state.Actor,
 
 func serveActs(d *desk.Desk, log *slog.Logger, asks asker) http.Handler {
 	table := acts(d)
+	rooms := newRooms()
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+describedAt, describe)
 	mux.HandleFunc("POST /api/v1/{noun}/{verb}", func(w http.ResponseWriter, r *http.Request) {
@@ -227,6 +228,13 @@ func serveActs(d *desk.Desk, log *slog.Logger, asks asker) http.Handler {
 			answer(w, http.StatusForbidden, ProblemOf(err))
 			return
 		}
+		leave, err := rooms.of(name).enter(ctx)
+		if err != nil {
+			log.WarnContext(ctx, "management request refused", "act", name, "who", who.Who, "err", err)
+			busy(w, err)
+			return
+		}
+		defer leave()
 		limit := int64(maxRequestBytes)
 		if bringsFiles(name) {
 			limit = maxFilesBytes
@@ -264,12 +272,20 @@ func statusOf(err error, p *Problem) int {
 	switch {
 	case p.Usage:
 		return http.StatusBadRequest
+	case notOurs(err):
+		return http.StatusForbidden
 	case errors.Is(err, state.ErrStale):
 		return http.StatusPreconditionFailed
 	case errors.Is(err, state.ErrOutcomeUnknown):
 		return http.StatusInternalServerError
 	}
 	return http.StatusConflict
+}
+
+// notOurs says whether a token does not reach as far as what was asked for.
+func notOurs(err error) bool {
+	_, ok := errors.AsType[*desk.NotOursError](err)
+	return ok
 }
 
 func answer(w http.ResponseWriter, status int, v any) {

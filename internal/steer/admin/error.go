@@ -105,6 +105,8 @@ func (s *sentinel) HintName() string { return s.name }
 var (
 	// ErrNoToken: a request over the network without a token.
 	ErrNoToken error = &sentinel{"admin.ErrNoToken", "a token is missing: the header Authorization must say Bearer and a token"}
+	// ErrBusy: a request that takes much memory or many connections, while as many others as we have room for are served.
+	ErrBusy error = &sentinel{"admin.ErrBusy", "as many requests of this size as there is room for are being served"}
 	// ErrInClear: the API was asked without TLS, which would show the token to everybody on the way.
 	ErrInClear error = &sentinel{"admin.ErrInClear", "the management API is spoken over TLS only"}
 )

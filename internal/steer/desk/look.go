@@ -131,10 +131,13 @@ type CheckAnswer struct {
 }
 
 // Check looks at hosts from outside. It sends no password and changes nothing; what the hosts name in their certificates
-// is not fetched.
+// is not fetched. A token of less than admin reaches our own hosts only, see [NotOursError].
 func (d *Desk) Check(ctx context.Context, r CheckRequest) (*CheckAnswer, error) {
 	hosts, err := r.hosts()
 	if err != nil {
+		return nil, err
+	}
+	if err := d.ourReach(ctx, hosts, r.Domain); err != nil {
 		return nil, err
 	}
 	believed, err := d.Believed(ctx)

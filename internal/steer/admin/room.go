@@ -1,0 +1,60 @@
+package admin
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+const (
+	// atOnce is how many requests with files, or that make us look at other hosts, are served at the same time. One of
+	// 64 MiB takes three times that in memory, and a look at 25 hosts two hundred connections; a listener lets in
+	// hundreds of requests, whoever sends them.
+	atOnce = 2
+	// roomWait is how long a request waits for room. Its body must come within [http.Server.ReadTimeout], which runs
+	// meanwhile.
+	roomWait = 20 * time.Second
+)
+
+// room bounds what requests that take much have at the same time. A place is kept until the request is answered.
+type room chan struct{}
+
+// rooms are of one door. Looks do not stand in the way of certificates that are brought.
+type rooms struct{ files, looks room }
+
+func newRooms() rooms { return rooms{make(room, atOnce), make(room, atOnce)} }
+
+// of is the room that an act waits for; nil if it takes little.
+func (r rooms) of(act string) room {
+	switch {
+	case bringsFiles(act):
+		return r.files
+	case act == "check/run":
+		return r.looks
+	}
+	return nil
+}
+
+// enter waits for a place; a room that is nil has always one. The error is [ErrBusy], or that of ctx.
+func (r room) enter(ctx context.Context) (leave func(), err error) {
+	if r == nil {
+		return func() {}, nil
+	}
+	late := time.NewTimer(roomWait)
+	defer late.Stop()
+	select {
+	case r <- struct{}{}:
+		return func() { <-r }, nil
+	case <-late.C:
+		return nil, ErrBusy
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// busy answers a request for which there is no room.
+func busy(w http.ResponseWriter, err error) {
+	w.Header().Set("Retry-After", strconv.Itoa(seconds(roomWait)))
+	answer(w, http.StatusServiceUnavailable, ProblemOf(err))
+}

@@ -1,0 +1,83 @@
+package admin
+
+import (
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"postseal/internal/ground/state"
+	"postseal/internal/steer/desk"
+)
+
+// TestRequestsThatTakeMuchWaitForRoom: as many as there is room for are read, and no more. Twelve imports of 60 MiB at
+// the same time once took 2.5 GiB.
+func TestRequestsThatTakeMuchWaitForRoom(t *testing.T) {
+	t.Parallel()
+	o := newOrganisation(t, running{})
+	synctest.Test(t, func(t *testing.T) {
+		h := API(o.Desk, slog.New(slog.DiscardHandler), func(*http.Request) (state.Actor, error) { return tester(), nil })
+		ask := func(act string, body io.Reader) *httptest.ResponseRecorder {
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/api/v1/"+act, body))
+			return w
+		}
+		var wg sync.WaitGroup
+		var slow []*io.PipeWriter
+		for range atOnce {
+			r, w := io.Pipe()
+			slow = append(slow, w)
+			wg.Go(func() {
+				if got := ask("cert/import", r); got.Code != http.StatusConflict { // nothing was in it
+					t.Errorf("got %d, %s", got.Code, got.Body)
+				}
+			})
+		}
+		synctest.Wait()
+
+		began := time.Now()
+		got, p := ask("trust/add", strings.NewReader("{}")), new(Problem)
+		if err := json.Unmarshal(got.Body.Bytes(), p); err != nil || got.Code != http.StatusServiceUnavailable || p.Name != "admin.ErrBusy" || p.Hint == "" {
+			t.Errorf("got %d, %s; want no room", got.Code, got.Body)
+		}
+		if waited := time.Since(began); waited != roomWait || got.Header().Get("Retry-After") != "20" {
+			t.Errorf("waited %v, told to come back after %s", waited, got.Header().Get("Retry-After"))
+		}
+		if got := ask("check/run", strings.NewReader("{}")); got.Code != http.StatusBadRequest { // it has a room of its own
+			t.Errorf("a look: got %d, %s", got.Code, got.Body)
+		}
+
+		// One who waits gets the place of the first that is done.
+		wg.Go(func() {
+			if got := ask("cert/import", strings.NewReader("{}")); got.Code != http.StatusConflict {
+				t.Errorf("the one who waited: got %d, %s", got.Code, got.Body)
+			}
+		})
+		synctest.Wait()
+		for _, w := range slow {
+			w.Close()
+		}
+		wg.Wait()
+	})
+}
+
+// TestALookReachesAsFarAsTheToken: with operate this server is not sent round the network that it stands in.
+func TestALookReachesAsFarAsTheToken(t *testing.T) {
+	t.Parallel()
+	s := serveManagement(t)
+	operate, all := s.token(t, "operate", desk.ScopeOperate), s.token(t, "admin", desk.ScopeAdmin)
+	const look = `{"hosts":["127.0.0.1:1"],"quick":true}`
+	w, p := s.ask(t, "POST", "/api/v1/check/run", "Bearer "+operate, "192.0.2.1", look), new(Problem)
+	if err := json.Unmarshal(w.Body.Bytes(), p); err != nil || w.Code != http.StatusForbidden || p.Name != "desk.NotOursError" || p.Hint == "" {
+		t.Errorf("operate: got %d, %s", w.Code, w.Body)
+	}
+	if w := s.ask(t, "POST", "/api/v1/check/run", "Bearer "+all, "192.0.2.1", look); w.Code != http.StatusOK {
+		t.Errorf("admin: got %d, %s", w.Code, w.Body)
+	}
+}
