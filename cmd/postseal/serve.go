@@ -236,7 +236,7 @@ func (r *running) run(ctx context.Context, s serving) error {
 	entrance := new(door.Door)
 	p.pages = admin.Remote(admin.Options{Desk: r.desk, Door: entrance, Log: r.log, LoopbackMetrics: r.file.Metrics.Loopback,
 		Metrics: metrics.Handler(metrics.Options{Desk: r.desk, Counters: p.counts, Refused: entrance.Refused, Log: r.log})}, pages.Admin(r.desk, r.log))
-	p.site, p.pki = pages.Site(status.Server), r.desk.PKI()
+	p.site, p.pki = pages.Site(pages.SiteOptions{Host: status.Server, Desk: r.desk, Log: r.log}), r.desk.PKI()
 	// The mailbox outlives the listeners before it: their sessions are let to their end first.
 	mailboxes, closeMailbox := context.WithCancel(context.WithoutCancel(ctx))
 	defer closeMailbox()

@@ -88,6 +88,12 @@ type File struct {
 	Fingerprints []string
 }
 
+// Sum is the SHA-256 of the file, in hex, for whoever serves it over HTTP.
+func (f *File) Sum() string {
+	sum := sha256.Sum256(f.Data)
+	return hex.EncodeToString(sum[:])
+}
+
 // Make makes the file for a platform. The error is an [*UnknownPlatformError], [ErrNoCertificates] or [ErrTooMany].
 func Make(p Platform, o Options) (*File, error) {
 	makers := map[Platform]func(*bundle) (*File, error){

@@ -97,6 +97,8 @@ type Desk struct {
 
 	// pki is what the organisation's own authority has at hand.
 	pki publishing
+	// public is what strangers are shown to trust.
+	public publicState
 
 	// signers are the opened private keys by secret id; guarded by settling.
 	signers map[string]*keys.Private

@@ -96,7 +96,7 @@ func TestBrowser(t *testing.T) {
 	v.wantTrue(`document.activeElement.id === "content" || location.hash === "#content"`)
 
 	// The site of https, in its own words.
-	site := httptest.NewTLSServer(Site("mail1.example.com"))
+	site := httptest.NewTLSServer(Site(SiteOptions{Host: "mail1.example.com"}))
 	t.Cleanup(site.Close)
 	v.do(chromedp.Navigate(site.URL))
 	v.wantText("mail1.example.com", "TLS 1.3", "X25519MLKEM768")

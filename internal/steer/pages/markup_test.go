@@ -121,7 +121,7 @@ func TestMarkup(t *testing.T) {
 			t.Run(language+" "+name, func(t *testing.T) { readStrictly(t, h, q) })
 		}
 		t.Run(language+" site", func(t *testing.T) {
-			readStrictly(t, Site("mail1.example.com"), request{target: "/", language: language})
+			readStrictly(t, Site(SiteOptions{Host: "mail1.example.com"}), request{target: "/", language: language})
 		})
 	}
 	body := read(t, ask(t, h, request{target: "/", session: session}))

@@ -20,7 +20,7 @@ func TestHeadersOnEveryAnswer(t *testing.T) {
 	all["style"] = request{target: newPrinter(nil).addresses["style.css"]}
 	all["head"] = request{method: http.MethodHead, target: "/"}
 	all["options"] = request{method: http.MethodOptions, target: "/"}
-	site := Site("mail1.example.com")
+	site := Site(SiteOptions{Host: "mail1.example.com"})
 	for name, q := range all {
 		for server, handler := range map[string]http.Handler{"pages": h, "site": site} {
 			header := ask(t, handler, q).Header
@@ -108,7 +108,7 @@ func TestHealth(t *testing.T) {
 	if s, err := o.Status(t.Context()); err != nil || s.State != desk.StateAttention {
 		t.Fatalf("got %v, %v, want a server that needs attention", s, err)
 	}
-	for name, h := range map[string]http.Handler{"pages": Admin(o.Desk, nil), "site": Site("mail1.example.com")} {
+	for name, h := range map[string]http.Handler{"pages": Admin(o.Desk, nil), "site": Site(SiteOptions{Host: "mail1.example.com"})} {
 		answer := ask(t, h, request{target: "/healthz"})
 		if body := read(t, answer); answer.StatusCode != http.StatusOK || body != "ok\n" || answer.Header.Get("Content-Type") != "text/plain; charset=utf-8" {
 			t.Errorf("%s: got %s, %q, %v", name, answer.Status, body, answer.Header)
@@ -119,7 +119,7 @@ func TestHealth(t *testing.T) {
 func TestSwitchingTheLanguage(t *testing.T) {
 	t.Parallel()
 	link := strings.Repeat("A", tokenLength)
-	site := Site("mail1.example.com")
+	site := Site(SiteOptions{Host: "mail1.example.com"})
 	h := Admin(nil, nil) // strangers are answered without the state
 	for _, c := range []struct {
 		handler          http.Handler
@@ -149,7 +149,7 @@ func TestSwitchingTheLanguage(t *testing.T) {
 
 func TestSite(t *testing.T) {
 	t.Parallel()
-	site := Site("mail1.example.com")
+	site := Site(SiteOptions{Host: "mail1.example.com"})
 	for language, want := range map[string]string{"en": "This is a mail server", "ko": "이곳은 메일 서버"} {
 		answer := ask(t, site, request{target: "/", language: language})
 		if body := read(t, answer); answer.StatusCode != http.StatusOK || !strings.Contains(body, "mail1.example.com") || !strings.Contains(body, want) {

@@ -32,7 +32,8 @@ type vocabulary map[string]said
 func vocabularies() []vocabulary {
 	return []vocabulary{frameWords(), actWords(), certificatesWords(), certificateWords(), makeWords(), importWords(), exportWords(), enableWords(),
 		listenersWords(), trustWords(), overviewWords(), historyWords(),
-		checkWords(), planWords(), calendarWords(), auditWords(), backupWords(), tokensWords(), wizardWords()}
+		checkWords(), planWords(), calendarWords(), auditWords(), backupWords(), tokensWords(), wizardWords(),
+		publicTrustWords()}
 }
 
 // languages are those of the pages, the default first.

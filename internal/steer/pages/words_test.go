@@ -16,6 +16,7 @@ import (
 	"postseal/internal/ground/state"
 	"postseal/internal/ground/x509cert"
 	"postseal/internal/keep/plan"
+	"postseal/internal/keep/trustfile"
 	"postseal/internal/steer/desk"
 	"postseal/internal/steer/hint"
 	"postseal/internal/steer/probe"
@@ -175,6 +176,14 @@ func TestKeysAreUsedAndThere(t *testing.T) {
 		for _, f := range []plan.Fact{a.ACME, a.EAB, a.ARI, a.Wildcard, a.CommonName, a.IP, a.ClientAuth, a.Cost, a.Windows, a.IOS, a.OldAndroid, a.Java} {
 			used["value."+f.Value] = true
 		}
+	}
+	for _, p := range trustfile.Platforms() {
+		for _, end := range []string{"", ".1", ".2"} {
+			used["install."+string(p)+end] = true
+		}
+	}
+	for _, set := range []string{desk.PublicAuthority, desk.PublicServer} {
+		used["public."+set], used["public."+set+".teach"] = true, true
 	}
 	for _, act := range auditedActs(t) {
 		used["did."+act] = true
