@@ -22,7 +22,15 @@ const (
 	// maxIterations bounds the rounds of hashing that all passwords of one file may cost: about ten seconds. Programs
 	// write files of one thousand to two million.
 	maxIterations = 10_000_000
+	// maxAllIterations bounds those of all files that share a [Budget].
+	maxAllIterations = 3 * maxIterations
+	// maxPasswordBytes bounds a password: old password hashes go over all of it for each bag.
+	maxPasswordBytes = 4 << 10
 )
+
+// Budget is what files that are read for one purpose may cost together: each alone may take ten seconds, and a request
+// can bring thousands. The zero value is a whole one; [Read] takes from it. It is for one goroutine.
+type Budget struct{ spent int64 } // iterations
 
 // Origin says where something stood. The zero value of each part means that there is none.
 type Origin struct {
@@ -130,6 +138,8 @@ type ReadOptions struct {
 	// Password is asked when it is needed, at most once for each file or member of a ZIP file, and for each key of a
 	// JKS that has one of its own; what names it for people. A nil Secret means that there is none. Nil: there is none.
 	Password func(what string) (keys.Secret, error)
+	// Budget is shared with other files; nil: this file has its own.
+	Budget *Budget
 }
 
 // Read reads a file of any of the forms of this package. name is for errors and for [Origin]; nothing is opened. The
@@ -204,6 +214,12 @@ func (r *reader) spend(rounds int64, at Origin) error {
 	if rounds > maxIterations || r.spent+rounds > maxIterations {
 		return &LimitError{At: at, What: "iterations of its password hash", Limit: maxIterations}
 	}
+	if b := r.opts.Budget; b != nil {
+		if b.spent+rounds > maxAllIterations {
+			return &LimitError{At: at, What: "iterations of the password hashes of all files together", Limit: maxAllIterations}
+		}
+		b.spent += rounds
+	}
 	r.spent += rounds
 	return nil
 }
@@ -229,6 +245,9 @@ func (r *reader) password(what string) (keys.Secret, error) {
 	p, err := r.opts.Password(what)
 	if err != nil {
 		return nil, fmt.Errorf("asking for the password of %s: %w", what, err)
+	}
+	if len(p) > maxPasswordBytes {
+		return nil, &LimitError{At: Origin{File: what}, What: "octets in its password", Limit: maxPasswordBytes}
 	}
 	return p, nil
 }

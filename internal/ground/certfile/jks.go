@@ -170,7 +170,10 @@ func (r *reader) readJKSKey(e jksEntry, password []byte, label Label) error {
 	if !a.oid.Equal(asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 42, 2, 17, 1, 1}) {
 		return &UnsupportedError{At: e.at, What: "a JKS key under " + nameOf(a.oid)}
 	}
-	plain := openJKSKey(octets, password)
+	plain, err := r.openJKSKey(octets, password, e.at)
+	if err != nil {
+		return err
+	}
 	if plain == nil {
 		own, err := r.password(e.at.String() + ", the key " + visible(e.alias))
 		if err != nil {
@@ -179,7 +182,10 @@ func (r *reader) readJKSKey(e jksEntry, password []byte, label Label) error {
 		defer own.Wipe()
 		encoded := jksPassword(own)
 		defer clear(encoded)
-		if plain = openJKSKey(octets, encoded); plain == nil {
+		if plain, err = r.openJKSKey(octets, encoded, e.at); err != nil {
+			return err
+		}
+		if plain == nil {
 			return &PasswordError{At: e.at}
 		}
 	}
@@ -188,10 +194,15 @@ func (r *reader) readJKSKey(e jksEntry, password []byte, label Label) error {
 }
 
 // openJKSKey undoes Java's own encryption: 20 octets of salt, the key XORed with a chain of SHA-1 over password and the
-// link before, and SHA-1 over password and key. Nil: the password is wrong.
-func openJKSKey(octets, password []byte) []byte {
+// link before, and SHA-1 over password and key. Nil: the password is wrong. Who wrote the file says how long the key is,
+// and each link goes over the whole password, so both are paid for as iterations are.
+func (r *reader) openJKSKey(octets, password []byte, at Origin) ([]byte, error) {
 	if len(octets) < 2*sha1.Size {
-		return nil
+		return nil, nil
+	}
+	links, each := int64(len(octets)/sha1.Size), int64((len(password)+sha1.Size)/sha1.BlockSize+1)
+	if err := r.spend(links*each, at); err != nil {
+		return nil, err
 	}
 	link, sealed, check := octets[:sha1.Size], octets[sha1.Size:len(octets)-sha1.Size], octets[len(octets)-sha1.Size:]
 	plain := make([]byte, len(sealed))
@@ -204,7 +215,7 @@ func openJKSKey(octets, password []byte) []byte {
 	}
 	sum := sha1.Sum(append(bytes.Clone(password), plain...))
 	if subtle.ConstantTimeCompare(sum[:], check) != 1 {
-		return nil
+		return nil, nil
 	}
-	return plain
+	return plain, nil
 }

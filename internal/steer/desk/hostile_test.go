@@ -3,6 +3,7 @@ package desk
 import (
 	"archive/zip"
 	"bytes"
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -259,5 +260,15 @@ func TestImportOfManyFiles(t *testing.T) {
 	r.Files = []ImportFile{{Name: "a\x1b[2J.pem"}, {Name: "b\n.pem"}}
 	if got := r.together(ErrNothingToImport).Error(); strings.ContainsAny(got, "\x1b\n") {
 		t.Errorf("got %q, which moves the cursor", got)
+	}
+}
+
+// TestAnImportThatNobodyWaitsForEnds: thousands of files under a dear password went on after whoever sent them had gone.
+func TestAnImportThatNobodyWaitsForEnds(t *testing.T) {
+	ctx, gone := context.WithCancel(t.Context())
+	gone()
+	r := ImportRequest{Files: []ImportFile{{Name: "a.pem", Data: []byte("no certificate")}}}
+	if _, err := r.read(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want %v", err, context.Canceled)
 	}
 }

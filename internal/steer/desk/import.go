@@ -53,7 +53,7 @@ func (d *Desk) Import(ctx context.Context, who state.Actor, r ImportRequest) (*C
 	if err := r.Check(); err != nil {
 		return nil, err
 	}
-	read, err := r.read()
+	read, err := r.read(ctx)
 	if err != nil {
 		return nil, r.together(err)
 	}
@@ -78,14 +78,17 @@ func (d *Desk) Import(ctx context.Context, who state.Actor, r ImportRequest) (*C
 	})
 }
 
-// read reads every file.
-func (r ImportRequest) read() ([]*certfile.Contents, error) {
+// read reads every file, as long as somebody waits for it.
+func (r ImportRequest) read(ctx context.Context) ([]*certfile.Contents, error) {
 	if len(r.Files) == 0 {
 		return nil, ErrNothingToImport
 	}
-	o := certfile.ReadOptions{Password: func(string) (keys.Secret, error) { return r.Password.Secret(), nil }}
+	o := certfile.ReadOptions{Budget: new(certfile.Budget), Password: func(string) (keys.Secret, error) { return r.Password.Secret(), nil }}
 	var all []*certfile.Contents
 	for _, f := range r.Files {
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("reading %s: %w", clip(f.Name), context.Cause(ctx))
+		}
 		c, err := certfile.Read(f.Name, f.Data, o)
 		if err != nil {
 			return nil, err
