@@ -228,7 +228,7 @@ func serveActs(d *desk.Desk, log *slog.Logger, asks asker) http.Handler {
 			answer(w, http.StatusForbidden, ProblemOf(err))
 			return
 		}
-		leave, err := rooms.of(name).enter(ctx)
+		leave, err := rooms.of(name).enter(ctx, w)
 		if err != nil {
 			log.WarnContext(ctx, "management request refused", "act", name, "who", who.Who, "err", err)
 			busy(w, err)
@@ -240,8 +240,13 @@ func serveActs(d *desk.Desk, log *slog.Logger, asks asker) http.Handler {
 			limit = maxFilesBytes
 		}
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
-		if err != nil {
+		if _, long := errors.AsType[*http.MaxBytesError](err); long {
 			answer(w, http.StatusRequestEntityTooLarge, &Problem{Text: fmt.Sprintf("a request is at most %d bytes", limit), Usage: true})
+			return
+		}
+		if err != nil {
+			log.InfoContext(ctx, "management request failed", "act", r.URL.Path, "who", who.Who, "err", err)
+			answer(w, http.StatusBadRequest, &Problem{Text: "the request broke off, or did not come in time", Usage: true})
 			return
 		}
 		result, err := act.run(ctx, who, body)

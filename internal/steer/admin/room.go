@@ -12,9 +12,10 @@ const (
 	// 64 MiB takes three times that in memory, and a look at 25 hosts two hundred connections; a listener lets in
 	// hundreds of requests, whoever sends them.
 	atOnce = 2
-	// roomWait is how long a request waits for room. Its body must come within [http.Server.ReadTimeout], which runs
-	// meanwhile.
+	// roomWait is how long a request waits for room.
 	roomWait = 20 * time.Second
+	// bodyBegins is how much later its body must begin.
+	bodyBegins = 10 * time.Second
 )
 
 // room bounds what requests that take much have at the same time. A place is kept until the request is answered.
@@ -36,16 +37,25 @@ func (r rooms) of(act string) room {
 	return nil
 }
 
-// enter waits for a place; a room that is nil has always one. The error is [ErrBusy], or that of ctx.
-func (r room) enter(ctx context.Context) (leave func(), err error) {
+// enter lets the request of w wait for a place; a room that is nil has always one. The error is [ErrBusy], or that of ctx.
+func (r room) enter(ctx context.Context, w http.ResponseWriter) (leave func(), err error) {
 	if r == nil {
 		return func() {}, nil
 	}
+	leave = func() { <-r }
+	select {
+	case r <- struct{}{}:
+		return leave, nil
+	default:
+	}
+	// The listener wants to see the body begin within seconds, and in HTTP/2 what was too late once stays so. Where no
+	// deadline can be set, as without a network, there is none.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(roomWait + bodyBegins))
 	late := time.NewTimer(roomWait)
 	defer late.Stop()
 	select {
 	case r <- struct{}{}:
-		return func() { <-r }, nil
+		return leave, nil
 	case <-late.C:
 		return nil, ErrBusy
 	case <-ctx.Done():

@@ -1,14 +1,17 @@
 package admin
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 
@@ -23,8 +26,8 @@ func TestRequestsThatTakeMuchWaitForRoom(t *testing.T) {
 	o := newOrganisation(t, running{})
 	synctest.Test(t, func(t *testing.T) {
 		h := API(o.Desk, slog.New(slog.DiscardHandler), func(*http.Request) (state.Actor, error) { return tester(), nil })
-		ask := func(act string, body io.Reader) *httptest.ResponseRecorder {
-			w := httptest.NewRecorder()
+		ask := func(act string, body io.Reader) *deadlined {
+			w := &deadlined{ResponseRecorder: httptest.NewRecorder()}
 			h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/api/v1/"+act, body))
 			return w
 		}
@@ -49,6 +52,9 @@ func TestRequestsThatTakeMuchWaitForRoom(t *testing.T) {
 		if waited := time.Since(began); waited != roomWait || got.Header().Get("Retry-After") != "20" {
 			t.Errorf("waited %v, told to come back after %s", waited, got.Header().Get("Retry-After"))
 		}
+		if !got.until.Equal(began.Add(roomWait + bodyBegins)) {
+			t.Errorf("the body may come until %v after the beginning", got.until.Sub(began))
+		}
 		if got := ask("check/run", strings.NewReader("{}")); got.Code != http.StatusBadRequest { // it has a room of its own
 			t.Errorf("a look: got %d, %s", got.Code, got.Body)
 		}
@@ -65,6 +71,35 @@ func TestRequestsThatTakeMuchWaitForRoom(t *testing.T) {
 		}
 		wg.Wait()
 	})
+}
+
+// deadlined is a recorder with a deadline for the body.
+type deadlined struct {
+	*httptest.ResponseRecorder
+	until time.Time
+}
+
+func (d *deadlined) SetReadDeadline(until time.Time) error { d.until = until; return nil }
+
+// TestARequestThatBreaksOffIsNotCalledLong: whoever is told that his request is too long makes it shorter, in vain.
+func TestARequestThatBreaksOffIsNotCalledLong(t *testing.T) {
+	t.Parallel()
+	h := API(nil, slog.New(slog.DiscardHandler), func(*http.Request) (state.Actor, error) { return tester(), nil })
+	for _, c := range []struct {
+		name string
+		body io.Reader
+		want int
+		text string
+	}{
+		{"broken off", io.MultiReader(strings.NewReader(`{"id":`), iotest.ErrReader(os.ErrDeadlineExceeded)), http.StatusBadRequest, "broke off"},
+		{"long", bytes.NewReader(make([]byte, maxRequestBytes+1)), http.StatusRequestEntityTooLarge, "at most"},
+	} {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/api/v1/cert/show", c.body))
+		if w.Code != c.want || !strings.Contains(w.Body.String(), c.text) {
+			t.Errorf("%s: got %d, %s", c.name, w.Code, w.Body)
+		}
+	}
 }
 
 // TestALookReachesAsFarAsTheToken: with operate this server is not sent round the network that it stands in.
