@@ -8,9 +8,9 @@ import (
 )
 
 const (
-	// atOnce is how many requests with files, or that make us look at other hosts, are served at the same time. One of
-	// 64 MiB takes three times that in memory, and a look at 25 hosts two hundred connections; a listener lets in
-	// hundreds of requests, whoever sends them.
+	// atOnce is how many requests of each sort that takes much are served at the same time. One with 64 MiB of files takes
+	// three times that in memory, a look at 25 hosts two hundred connections, a plan of ten thousand names seconds; a
+	// listener lets in hundreds of requests, whoever sends them.
 	atOnce = 2
 	// roomWait is how long a request waits for room.
 	roomWait = 20 * time.Second
@@ -21,10 +21,11 @@ const (
 // room bounds what requests that take much have at the same time. A place is kept until the request is answered.
 type room chan struct{}
 
-// rooms are of one door. Looks do not stand in the way of certificates that are brought.
-type rooms struct{ files, looks room }
+// rooms are of one door. Looks do not stand in the way of certificates that are brought, and neither do thoughts: acts
+// that keep a processor busy for seconds, and that a token of the scope read may ask for.
+type rooms struct{ files, looks, thoughts room }
 
-func newRooms() rooms { return rooms{make(room, atOnce), make(room, atOnce)} }
+func newRooms() rooms { return rooms{make(room, atOnce), make(room, atOnce), make(room, atOnce)} }
 
 // of is the room that an act waits for; nil if it takes little.
 func (r rooms) of(act string) room {
@@ -33,6 +34,8 @@ func (r rooms) of(act string) room {
 		return r.files
 	case act == "check/run":
 		return r.looks
+	case act == "plan/show", act == "audit/verify":
+		return r.thoughts
 	}
 	return nil
 }

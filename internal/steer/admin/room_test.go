@@ -55,8 +55,10 @@ func TestRequestsThatTakeMuchWaitForRoom(t *testing.T) {
 		if !got.until.Equal(began.Add(roomWait + bodyBegins)) {
 			t.Errorf("the body may come until %v after the beginning", got.until.Sub(began))
 		}
-		if got := ask("check/run", strings.NewReader("{}")); got.Code != http.StatusBadRequest { // it has a room of its own
-			t.Errorf("a look: got %d, %s", got.Code, got.Body)
+		for _, act := range []string{"check/run", "plan/show"} { // each sort has a room of its own
+			if got := ask(act, strings.NewReader(`{"nonsense":1}`)); got.Code != http.StatusBadRequest {
+				t.Errorf("%s: got %d, %s", act, got.Code, got.Body)
+			}
 		}
 
 		// One who waits gets the place of the first that is done.
