@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode"
 
 	"filippo.io/age"
 
@@ -60,9 +61,9 @@ func Open(r io.Reader, identities ...age.Identity) (*Archive, error) {
 		return nil, fmt.Errorf("reading its header: %w: %w", ErrNotABackup, err)
 	}
 	if version.Format > format {
-		return nil, &NewerError{Release: version.Release, Format: version.Format}
+		return nil, &NewerError{Release: strings.Map(seen, version.Release), Format: version.Format}
 	}
-	if err := json.Unmarshal(head, &a.Header); err != nil || a.Header.Format < 1 {
+	if err := json.Unmarshal(head, &a.Header); err != nil || a.Header.Format < 1 || !a.Header.printable() {
 		return nil, fmt.Errorf("reading its header: %w", ErrNotABackup)
 	}
 	if a.Header.WithConfig {
@@ -71,9 +72,31 @@ func Open(r io.Reader, identities ...age.Identity) (*Archive, error) {
 	return a, err
 }
 
+// unseen says whether a character moves the cursor, turns the line round, or cannot be seen.
+func unseen(r rune) bool { return !unicode.IsGraphic(r) || r == '\u2028' || r == '\u2029' }
+
+// seen replaces such a character.
+func seen(r rune) rune {
+	if unseen(r) {
+		return '?'
+	}
+	return r
+}
+
+// printable says whether the texts can be shown: a terminal shows them before it is known whose backup it is, and anybody
+// can write one who knows the public half of the key.
+func (h *Header) printable() bool {
+	for _, text := range []string{h.ID, h.Organisation, h.OrganisationID, h.Server, h.Release, h.RecoveryID, h.DatabaseSHA256} {
+		if strings.ContainsFunc(text, unseen) {
+			return false
+		}
+	}
+	return true
+}
+
 // file reads the next file, which must have that name.
 func (a *Archive) file(name string, limit int64) ([]byte, error) {
-	if err := a.next(name); err != nil {
+	if _, err := a.next(name); err != nil {
 		return nil, err
 	}
 	b, err := io.ReadAll(io.LimitReader(a.tar, limit+1))
@@ -86,25 +109,36 @@ func (a *Archive) file(name string, limit int64) ([]byte, error) {
 	return b, nil
 }
 
-func (a *Archive) next(name string) error {
+// next goes to the next file, which must have that name, and returns its size.
+func (a *Archive) next(name string) (size int64, err error) {
 	h, err := a.tar.Next()
 	switch {
 	case err != nil && a.source.fault != nil:
-		return fmt.Errorf("looking for %s: %w", name, a.source.fault)
+		return 0, fmt.Errorf("looking for %s: %w", name, a.source.fault)
 	case errors.Is(err, ErrTruncated), errors.Is(err, ErrAltered):
-		return fmt.Errorf("looking for %s: %w", name, err)
+		return 0, fmt.Errorf("looking for %s: %w", name, err)
 	case err != nil:
-		return fmt.Errorf("looking for %s: %w", name, ErrNotABackup)
+		return 0, fmt.Errorf("looking for %s: %w", name, ErrNotABackup)
 	case h.Name != name || h.Typeflag != tar.TypeReg:
-		return fmt.Errorf("looking for %s: %w", name, ErrNotABackup)
+		return 0, fmt.Errorf("looking for %s: %w", name, ErrNotABackup)
 	}
-	return nil
+	// A sparse file is as long as it says, whatever came. archive/tar reads those of GNU and, by such records, of PAX.
+	for key := range h.PAXRecords {
+		if strings.HasPrefix(key, "GNU.sparse.") {
+			return 0, fmt.Errorf("looking for %s: %w: it has holes", name, ErrNotABackup)
+		}
+	}
+	return h.Size, nil
 }
 
 // Database writes the database to w, and is nil only if it is whole, to the last byte of the file.
 func (a *Archive) Database(w io.Writer) error {
-	if err := a.next(databaseName); err != nil {
+	size, err := a.next(databaseName)
+	if err != nil {
 		return err
+	}
+	if size != a.Header.DatabaseBytes {
+		return fmt.Errorf("reading the database: %w: it does not fit the header", ErrAltered)
 	}
 	sum := sha256.New()
 	n, err := io.Copy(io.MultiWriter(w, sum), a.tar)
