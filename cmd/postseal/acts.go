@@ -37,6 +37,8 @@ func actsOf() map[string][]string {
 		"ca show":            {"ca/show"},
 		"ca issue":           {"ca/issue", "ca/certify"},
 		"ca list":            {"ca/list"},
+		"ca counts":          {"ca/counts"},
+		"ca keep":            {"ca/keep"},
 		"ca revoke":          {"ca/revoke"},
 		"ca crl":             {"ca/crl"},
 		"check":              {"check/own", "check/believed"},

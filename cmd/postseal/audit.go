@@ -117,18 +117,21 @@ func visible(s string) string {
 	}, s)
 }
 
-// printAuditCSV prints rows in CSV. A spreadsheet takes a cell that begins with one of =+-@ for a formula, and
-// runs it; such a cell gets an apostrophe in front. --json has every text as it is.
+// inert makes cells of a table in CSV of texts that others have written. A spreadsheet takes a cell that begins with one
+// of =+-@ for a formula, and runs it; such a cell gets an apostrophe in front.
+func inert(cells ...string) []string {
+	for i, c := range cells {
+		if c != "" && strings.ContainsRune("=+-@\t\r", rune(c[0])) {
+			cells[i] = "'" + c
+		}
+	}
+	return cells
+}
+
+// printAuditCSV prints rows in CSV. --json has every text as it is.
 func (a *app) printAuditCSV(entries []desk.Entry) error {
 	w := csv.NewWriter(a.out)
-	write := func(cells ...string) error {
-		for i, c := range cells {
-			if c != "" && strings.ContainsRune("=+-@\t\r", rune(c[0])) {
-				cells[i] = "'" + c
-			}
-		}
-		return w.Write(cells)
-	}
+	write := func(cells ...string) error { return w.Write(inert(cells...)) }
 	if err := write("number", "at", "who", "from", "act", "object", "before", "after"); err != nil {
 		return fmt.Errorf("printing: %w", err)
 	}

@@ -14,7 +14,8 @@ import (
 )
 
 func (a *app) caCommand() *cobra.Command {
-	return noun("ca", "The organisation's own authority", a.caInitCommand(), a.caShowCommand(), a.caIssueCommand(), a.caListCommand(), a.caRevokeCommand(), a.caCRLCommand())
+	return noun("ca", "The organisation's own authority", a.caInitCommand(), a.caShowCommand(), a.caIssueCommand(), a.caListCommand(), a.caCountsCommand(), a.caKeepCommand(),
+		a.caRevokeCommand(), a.caCRLCommand())
 }
 
 func (a *app) caInitCommand() *cobra.Command {
@@ -122,35 +123,6 @@ func (a *app) certify(cmd *cobra.Command, r desk.CertifyRequest, out string) err
 	}
 	fmt.Fprintf(a.out, "Issued %s for %s until %s: %s\n", v.Serial, strings.Join(v.Names, ", "), localDate(v.NotAfter), out)
 	return nil
-}
-
-func (a *app) caListCommand() *cobra.Command {
-	var q desk.IssuedQuery
-	c := &cobra.Command{
-		Use: "list", Short: "List what the authority has issued, the newest first", Args: noArgs,
-		Example: "  postseal ca list --search example.com",
-	}
-	c.Flags().StringVar(&q.Search, "search", "", "only this `TEXT`: a serial, the SHA-256 of a key, a name, or a domain with everything below it")
-	c.Flags().IntVar(&q.Limit, "limit", 0, "at most `N` (default 100)")
-	c.RunE = func(cmd *cobra.Command, _ []string) error {
-		rows, err := call[[]desk.IssuedView](cmd.Context(), a, "ca/list", q)
-		if err != nil {
-			return err
-		}
-		if a.json {
-			return a.printJSON(rows)
-		}
-		t := a.table("SERIAL", "SUBJECT", "PROFILE", "FOR", "ENDS", "STATUS")
-		for _, x := range rows {
-			status := x.Status
-			if x.Reason != "" {
-				status += " (" + x.Reason + ")"
-			}
-			t.row(x.Serial, x.Subject, x.Profile, x.Requester, localDate(x.NotAfter), status)
-		}
-		return t.end()
-	}
-	return c
 }
 
 func (a *app) caRevokeCommand() *cobra.Command {

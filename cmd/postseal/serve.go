@@ -283,6 +283,10 @@ func (r *running) run(ctx context.Context, s serving) error {
 		r.desk.RunRenewals(ctx, r.log)
 		return nil
 	})
+	group.Go(func() error {
+		r.desk.RunBook(ctx)
+		return nil
+	})
 	if r.every > 0 {
 		group.Go(func() error {
 			r.desk.RunServed(ctx, r.every)

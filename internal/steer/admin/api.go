@@ -153,6 +153,8 @@ func acts(d *desk.Desk) map[string]act {
 		"ca/revoke":          administering(d.Revoke),
 		"ca/crl":             looking(d.RevocationList),
 		"ca/list":            looking(d.Issued),
+		"ca/counts":          looking(func(ctx context.Context, _ Nothing) (*desk.BookNumbers, error) { return d.CountBook(ctx) }),
+		"ca/keep":            administering(d.KeepBook), // what it forgets does not come back
 		"ca/show":            looking(func(ctx context.Context, _ Nothing) (*desk.AuthoritiesView, error) { return d.OwnAuthorities(ctx) }),
 		"recovery/show":      looking(func(ctx context.Context, _ Nothing) (*desk.RecoveryView, error) { return d.Recovery(ctx) }),
 		"recovery/init":      administering(d.SetRecovery),

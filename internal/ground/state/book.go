@@ -1,0 +1,393 @@
+package state
+
+import (
+	"cmp"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// What a line of the book is at a moment.
+const (
+	BookPlanned = "planned" // it was written down, and not recorded as signed
+	BookIssued  = "issued"
+	BookRevoked = "revoked"
+	BookEnded   = "ended"
+)
+
+// BookQuery asks for lines of the book, the newest first. Empty fields ask for nothing.
+type BookQuery struct {
+	Search    string // a serial, the SHA-256 of a key, a name, or a domain with everything below it
+	Serial    string
+	KeyID     string
+	Name      string // as Search, a name only
+	Requester string
+	Profile   string
+	Authority string // its id
+	Status    string // one of the words above, at the time of the transaction
+	Since     time.Time
+	Until     time.Time // planned before
+	Ends      time.Time // ends before
+	After     BookPlace // only what stands behind it
+	Limit     int
+
+	few int // tests look for little in the order of time too; 0 means 5000
+}
+
+// BookPlace is a place in the book, where a page ends. The zero value is its beginning.
+type BookPlace struct {
+	PlannedAt time.Time
+	Serial    string
+}
+
+// Book returns lines with their names, without the octets of certificates.
+//
+// A million lines must not be read to show fifty of them. What few lines have, a serial, a key, a name, is found by its
+// index, and put in order. What many have is looked for in the order of time, where it is met soon.
+func (tx *Tx) Book(q BookQuery) ([]Issuance, error) {
+	const few = 5000 // so many lines are read and put in order rather than looked for in order
+	q.few = cmp.Or(q.few, few)
+	w := &where{}
+	if q.Serial != "" {
+		w.and("i.serial = %s", strings.ToLower(q.Serial))
+	}
+	if q.KeyID != "" {
+		w.and("i.key_id = %s", strings.ToLower(q.KeyID))
+	}
+	if q.Requester != "" {
+		w.and("i.requester = %s", q.Requester)
+	}
+	indexed := q.Serial != "" || q.KeyID != "" || q.Requester != "" || q.Status == BookPlanned
+	if q.Search != "" {
+		names, found, err := tx.namesLike(q.Search, q.few)
+		if err != nil {
+			return nil, err
+		}
+		indexed = indexed || found
+		text := strings.ToLower(q.Search)
+		w.and("(i.serial = %s OR i.key_id = %s OR "+names.text(found)+")", append([]any{text, text}, names.args...)...)
+	}
+	if q.Name != "" {
+		names, found, err := tx.namesLike(q.Name, q.few)
+		if err != nil {
+			return nil, err
+		}
+		indexed = indexed || found
+		w.and(names.text(found), names.args...)
+	}
+	if q.Status == BookRevoked && !indexed {
+		n, err := tx.atMost(q.few, `SELECT 1 FROM issuance WHERE revoked_at IS NOT NULL`)
+		if err != nil {
+			return nil, err
+		}
+		indexed = n < q.few
+	}
+	switch now := micro(tx.now); q.Status {
+	case BookPlanned:
+		w.and("i.certificate IS NULL AND i.revoked_at IS NULL")
+	case BookRevoked:
+		w.and(map[bool]string{true: "i.revoked_at IS NOT NULL", false: "i.revoked_at + 0 IS NOT NULL"}[indexed]) // with + 0 no index is used
+	case BookIssued:
+		w.and("i.certificate IS NOT NULL AND i.revoked_at IS NULL AND i.not_after >= %s", now)
+	case BookEnded:
+		w.and("i.certificate IS NOT NULL AND i.revoked_at IS NULL AND i.not_after < %s", now)
+	}
+	if q.Profile != "" {
+		w.and("i.profile || '' = %s", q.Profile) // its index is no help to what is wanted in the order of time
+	}
+	if !q.Ends.IsZero() {
+		w.and("i.not_after < %s", micro(q.Ends))
+	}
+	if !q.Since.IsZero() {
+		w.and("i.planned_at >= %s", micro(q.Since))
+	}
+	if !q.Until.IsZero() {
+		w.and("i.planned_at < %s", micro(q.Until))
+	}
+	if q.After.Serial != "" {
+		at := micro(q.After.PlannedAt)
+		w.and("i.planned_at <= %s AND (i.planned_at < %s OR i.serial < %s)", at, at, q.After.Serial)
+	}
+	return tx.bookPage(q, w, indexed)
+}
+
+// bookPage reads a page: at once, or from each authority, which has an index in the order of time.
+func (tx *Tx) bookPage(q BookQuery, w *where, indexed bool) ([]Issuance, error) {
+	authorities := []string{q.Authority}
+	if q.Authority == "" && !indexed {
+		all, err := collect(tx, `SELECT id FROM authority`, func(scan func(...any) error) (id string, err error) { return id, scan(&id) })
+		if err != nil {
+			return nil, err
+		}
+		authorities = all
+	}
+	var lines []Issuance
+	for _, id := range authorities {
+		one := w.clone()
+		if id != "" {
+			one.and("i.authority_id = %s", id)
+		}
+		one.args = append(one.args, q.Limit)
+		page, err := collect(tx, `SELECT i.serial, i.authority_id, i.shard, i.profile, i.requester, i.subject, i.key_id, i.not_before, i.not_after,
+			i.planned_at, i.recorded_at, i.revoked_at, i.reason FROM issuance i`+one.clause()+fmt.Sprintf(` ORDER BY i.planned_at DESC, i.serial DESC LIMIT $%d`, len(one.args)), scanLine, one.args...)
+		if err != nil {
+			return nil, fmt.Errorf("reading the book: %w", err)
+		}
+		lines = append(lines, page...)
+	}
+	slices.SortFunc(lines, func(a, b Issuance) int {
+		return cmp.Or(b.PlannedAt.Compare(a.PlannedAt), strings.Compare(b.Serial, a.Serial))
+	})
+	lines = lines[:min(len(lines), q.Limit)]
+	return lines, tx.nameLines(lines)
+}
+
+// scanLine reads a line without what only issuing needs.
+func scanLine(scan func(...any) error) (Issuance, error) {
+	var i Issuance
+	var before, after, planned int64
+	var recorded, revoked, reason sql.NullInt64
+	err := scan(&i.Serial, &i.AuthorityID, &i.Shard, &i.Profile, &i.Requester, &i.Subject, &i.KeyID, &before, &after, &planned, &recorded, &revoked, &reason)
+	i.NotBefore, i.NotAfter, i.PlannedAt, i.Reason = fromMicro(before), fromMicro(after), fromMicro(planned), int(reason.Int64)
+	if recorded.Valid {
+		i.RecordedAt = fromMicro(recorded.Int64)
+	}
+	if revoked.Valid {
+		i.RevokedAt = fromMicro(revoked.Int64)
+	}
+	return i, err
+}
+
+// nameLines reads the names of lines.
+func (tx *Tx) nameLines(lines []Issuance) error {
+	const most = 500 // placeholders in one question
+	for part := range slices.Chunk(lines, most) {
+		places, args := []string{}, []any{}
+		index := make(map[string]int, len(part))
+		for i, l := range part {
+			places, args = append(places, fmt.Sprintf("$%d", i+1)), append(args, l.Serial)
+			index[l.Serial] = i
+		}
+		type row struct{ serial, name string }
+		rows, err := collect(tx, `SELECT serial, name FROM issuance_name WHERE serial IN (`+strings.Join(places, ", ")+`)`, func(scan func(...any) error) (r row, err error) {
+			return r, scan(&r.serial, &r.name)
+		}, args...)
+		if err != nil {
+			return fmt.Errorf("reading the names in the book: %w", err)
+		}
+		for _, r := range rows {
+			l := &part[index[r.serial]]
+			l.Names = append(l.Names, readable(r.name))
+		}
+		for i := range part {
+			slices.Sort(part[i].Names)
+		}
+	}
+	return nil
+}
+
+// where is a condition with its arguments.
+type where struct {
+	terms []string
+	args  []any
+}
+
+// and adds a term; each %s in it is the place of an argument.
+func (w *where) and(term string, args ...any) {
+	places := []any{}
+	for _, a := range args {
+		w.args = append(w.args, a)
+		places = append(places, fmt.Sprintf("$%d", len(w.args)))
+	}
+	w.terms = append(w.terms, fmt.Sprintf(term, places...))
+}
+
+func (w *where) clone() *where { return &where{slices.Clone(w.terms), slices.Clone(w.args)} }
+
+func (w *where) clause() string {
+	if len(w.terms) == 0 {
+		return ""
+	}
+	return " WHERE " + strings.Join(w.terms, " AND ")
+}
+
+// namesLike finds out whether few lines have a name like text, and what to ask for.
+func (tx *Tx) namesLike(text string, few int) (n nameTerm, found bool, err error) {
+	name := searchable(strings.ToLower(text))
+	// "/" follows "." in ASCII, so this is everything that begins with the name and a dot, and behind "@" every address.
+	n.args = []any{name, name + ".", name + "/", name + "@", name + "A"}
+	const like = `(name = $1 OR name > $2 AND name < $3 OR name > $4 AND name < $5)`
+	count, err := tx.atMost(few, `SELECT 1 FROM issuance_name WHERE `+like, n.args...)
+	return n, count < few, err
+}
+
+// nameTerm is the condition that a line has one of some names.
+type nameTerm struct{ args []any }
+
+func (nameTerm) text(found bool) string {
+	const like = `(n.name = %s OR n.name > %s AND n.name < %s OR n.name > %s AND n.name < %s)`
+	if found {
+		return `i.serial IN (SELECT n.serial FROM issuance_name n WHERE ` + like + `)`
+	}
+	return `EXISTS (SELECT 1 FROM issuance_name n WHERE n.serial = i.serial AND ` + like + `)`
+}
+
+// atMost counts rows, up to a number.
+func (tx *Tx) atMost(most int, query string, args ...any) (n int, err error) {
+	err = tx.tx.QueryRowContext(tx.ctx, fmt.Sprintf(`SELECT count(*) FROM (%s LIMIT %d) AS some`, query, most), args...).Scan(&n)
+	return n, err
+}
+
+// readable is a name as it stands in certificates, of what [searchable] made of it.
+func readable(name string) string {
+	host, local, isAddress := strings.Cut(name, "@")
+	labels := strings.Split(host, ".")
+	slices.Reverse(labels)
+	host = strings.Join(labels, ".")
+	if isAddress {
+		return local + "@" + host
+	}
+	return host
+}
+
+// BookCounts are the numbers of the book at the time of the transaction.
+type BookCounts struct {
+	Weeks    []WeekCount // without those in which nothing was issued, the oldest first
+	Profiles []ProfileCount
+	Planned  int
+	Revoked  int // ended ones too
+	Valid    int // issued, not revoked, and not ended
+	Ended    int // not revoked
+}
+
+// WeekCount says how many were planned in a week.
+type WeekCount struct {
+	Begins time.Time // Monday, 00:00 UTC
+	Issued int
+}
+
+// ProfileCount says how many lines a profile has.
+type ProfileCount struct {
+	Profile string
+	All     int
+	Current int // not ended, whether revoked or not
+}
+
+// week is the length of one, and monday the first after the epoch, in microseconds.
+const (
+	week   = int64(7 * 24 * time.Hour / time.Microsecond)
+	monday = int64(4 * 24 * time.Hour / time.Microsecond)
+)
+
+// CountBook counts; weeks from the time since on.
+func (tx *Tx) CountBook(since time.Time) (BookCounts, error) {
+	var c BookCounts
+	weeks, err := collect(tx, `SELECT (i.planned_at - $1) / $2, count(*) FROM authority a JOIN issuance i ON i.authority_id = a.id WHERE i.planned_at >= $3 GROUP BY 1 ORDER BY 1`, func(scan func(...any) error) (w WeekCount, err error) {
+		var number int64
+		err = scan(&number, &w.Issued)
+		w.Begins = fromMicro(monday + number*week).UTC()
+		return w, err
+	}, monday, week, micro(since))
+	if err != nil {
+		return c, fmt.Errorf("counting the book: %w", err)
+	}
+	c.Weeks = weeks
+	now := micro(tx.now)
+	c.Profiles, err = collect(tx, `SELECT profile, count(*), sum(CASE WHEN not_after >= $1 THEN 1 ELSE 0 END) FROM issuance GROUP BY profile ORDER BY profile`, func(scan func(...any) error) (p ProfileCount, err error) {
+		return p, scan(&p.Profile, &p.All, &p.Current)
+	}, now)
+	if err != nil {
+		return c, fmt.Errorf("counting the book: %w", err)
+	}
+	var revoked, plannedCurrent int
+	for _, one := range []struct {
+		into  *int
+		query string
+	}{
+		{&c.Revoked, `SELECT count(*) FROM issuance WHERE revoked_at IS NOT NULL AND 0 <= $1`},
+		{&revoked, `SELECT count(*) FROM issuance WHERE revoked_at IS NOT NULL AND not_after >= $1`},
+		{&c.Planned, `SELECT count(*) FROM issuance WHERE certificate IS NULL AND revoked_at IS NULL AND 0 <= $1`},
+		{&plannedCurrent, `SELECT count(*) FROM issuance WHERE certificate IS NULL AND revoked_at IS NULL AND not_after >= $1`},
+	} {
+		if err := tx.tx.QueryRowContext(tx.ctx, one.query, now).Scan(one.into); err != nil {
+			return c, fmt.Errorf("counting the book: %w", err)
+		}
+	}
+	all, current := 0, 0
+	for _, p := range c.Profiles {
+		all, current = all+p.All, current+p.Current
+	}
+	c.Valid = current - revoked - plannedCurrent
+	c.Ended = all - c.Revoked - c.Planned - c.Valid
+	return c, nil
+}
+
+// BookRule says how many days a line stays after the end of its certificate; 0 is for ever.
+func (tx *Tx) BookRule() (days int, err error) {
+	err = tx.tx.QueryRowContext(tx.ctx, `SELECT keep_days FROM book_rule WHERE id = 1`).Scan(&days)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, nil
+	}
+	return days, err
+}
+
+// SetBookRule sets it.
+func (tx *Tx) SetBookRule(days int) error {
+	return tx.exec(`INSERT INTO book_rule (id, keep_days) VALUES (1, $1) ON CONFLICT (id) DO UPDATE SET keep_days = excluded.keep_days`, days)
+}
+
+// said is true for a line that no revocation list must still say: RFC 5280 section 3.3, an entry stays until it was on a
+// list after the certificate's end. Number 0 is the complete list; a shard that is gone has retired.
+const said = `(i.revoked_at IS NULL OR NOT EXISTS (SELECT 1 FROM revocation_shard s WHERE s.authority_id = i.authority_id AND s.number IN (0, i.shard)
+	AND (s.this_update IS NULL OR s.this_update <= i.not_after OR s.this_update <= i.revoked_at)))`
+
+// EndedIssuance is a line that may be forgotten.
+type EndedIssuance struct {
+	Serial   string
+	NotAfter time.Time
+}
+
+// EndedIssuances returns lines of a profile whose certificates ended before a time and which no list must still say, in
+// the order of their ends, behind a place.
+func (tx *Tx) EndedIssuances(profile string, before time.Time, after EndedIssuance, limit int) ([]EndedIssuance, error) {
+	return collect(tx, `SELECT i.serial, i.not_after FROM issuance i WHERE i.profile = $1 AND i.not_after < $2 AND i.not_after >= $3 AND (i.not_after > $3 OR i.serial > $4) AND `+said+` ORDER BY i.not_after, i.serial LIMIT $5`,
+		func(scan func(...any) error) (e EndedIssuance, err error) {
+			var end int64
+			err = scan(&e.Serial, &end)
+			e.NotAfter = fromMicro(end)
+			return e, err
+		}, profile, micro(before), endOf(after), after.Serial, limit)
+}
+
+func endOf(e EndedIssuance) int64 {
+	if e.Serial == "" {
+		return 0
+	}
+	return micro(e.NotAfter)
+}
+
+// UnsaidLists returns the lists that must be signed once more before lines that ended before a time can be forgotten, each
+// as its authority's id and number.
+func (tx *Tx) UnsaidLists(before time.Time) ([]Shard, error) {
+	return collect(tx, `SELECT DISTINCT s.authority_id, s.number FROM issuance i JOIN revocation_shard s ON s.authority_id = i.authority_id AND s.number IN (0, i.shard)
+		WHERE i.revoked_at IS NOT NULL AND i.not_after < $1 AND (s.this_update IS NULL OR s.this_update <= i.not_after OR s.this_update <= i.revoked_at) ORDER BY 1, 2`, func(scan func(...any) error) (s Shard, err error) {
+		return s, scan(&s.AuthorityID, &s.Number)
+	}, micro(before))
+}
+
+// ForgetIssuance deletes a line with its names. One that a list must still say is refused with [ErrNotFound], as if it
+// were not there to be forgotten.
+func (tx *Tx) ForgetIssuance(serial string, before time.Time) error {
+	if err := tx.hit(`DELETE FROM issuance AS i WHERE i.serial = $1 AND i.not_after < $2 AND `+said, serial, micro(before)); err != nil {
+		return fmt.Errorf("forgetting certificate %s: %w", serial, err)
+	}
+	return nil
+}
+
+// BookProfiles returns the profiles that lines have.
+func (tx *Tx) BookProfiles() ([]string, error) {
+	return collect(tx, `SELECT DISTINCT profile FROM issuance ORDER BY profile`, func(scan func(...any) error) (p string, err error) { return p, scan(&p) })
+}

@@ -1,0 +1,447 @@
+package desk
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"postseal/internal/ground/state"
+	"postseal/internal/ground/x509cert"
+	"postseal/internal/issue/crl"
+)
+
+// Limits of what the book shows at once.
+const (
+	bookListed = 100  // when nobody says how many
+	maxBook    = 1000 // lines in one answer
+	bookWeeks  = 26   // that are counted
+)
+
+// BookStatuses are the words for what a line of the book is.
+func BookStatuses() []string {
+	return []string{state.BookPlanned, state.BookIssued, state.BookRevoked, state.BookEnded}
+}
+
+// IssuedQuery asks for lines of the book. Whatever is not empty narrows it.
+type IssuedQuery struct {
+	Search     string    `json:"search,omitempty"`    // a serial, the SHA-256 of a key, a name, or a domain with everything below it
+	Serial     string    `json:"serial,omitempty"`    // hex, with or without colons
+	Key        string    `json:"key,omitempty"`       // SHA-256 of the SubjectPublicKeyInfo, hex
+	Name       string    `json:"name,omitempty"`      // a host, an address, or a domain with everything below it
+	Requester  string    `json:"requester,omitempty"` // exactly as it is listed
+	Profile    string    `json:"profile,omitempty"`
+	Authority  string    `json:"authority,omitempty"`  // its name
+	Status     string    `json:"status,omitempty"`     // planned, issued, revoked or ended
+	Since      time.Time `json:"since,omitzero"`       // asked for from then on
+	Until      time.Time `json:"until,omitzero"`       // asked for before
+	EndsWithin int       `json:"endsWithin,omitempty"` // days from now in which it ends, if it has not ended; 0 for any
+	After      string    `json:"after,omitempty"`      // Next of the page before
+	Limit      int       `json:"limit,omitempty"`      // 0 means 100; at most 1000
+}
+
+// Check finds what is wrong with the query itself.
+func (q IssuedQuery) Check() error {
+	_, err := q.asked()
+	return err
+}
+
+func (q IssuedQuery) asked() (state.BookQuery, error) {
+	plain := func(hex string) string {
+		return strings.ToLower(strings.ReplaceAll(strings.TrimSpace(hex), ":", ""))
+	}
+	b := state.BookQuery{Search: strings.TrimSpace(q.Search), Serial: plain(q.Serial), KeyID: plain(q.Key), Name: strings.TrimSpace(q.Name), Requester: q.Requester, Profile: q.Profile, Status: q.Status,
+		Since: q.Since, Until: q.Until, Limit: cmp.Or(q.Limit, bookListed)}
+	if b.Limit < 1 || b.Limit > maxBook {
+		return b, &ValueError{"--limit", fmt.Sprint(q.Limit), fmt.Sprintf("want 1 to %d", maxBook)}
+	}
+	if q.EndsWithin < 0 || q.EndsWithin > 36500 {
+		return b, &ValueError{"--expiring-within", fmt.Sprint(q.EndsWithin), "want a number of days"}
+	}
+	if q.EndsWithin > 0 {
+		b.Ends = time.Now().AddDate(0, 0, q.EndsWithin)
+		b.Status = cmp.Or(b.Status, state.BookIssued)
+	}
+	if b.Status != "" && !slices.Contains(BookStatuses(), b.Status) {
+		return b, &ValueError{"--status", q.Status, "want " + strings.Join(BookStatuses(), ", ")}
+	}
+	if q.After != "" {
+		at, serial, _ := strings.Cut(q.After, "-")
+		micro, err := strconv.ParseInt(at, 10, 64)
+		if err != nil || serial == "" {
+			return b, &ValueError{"--after", q.After, "want what the page before has named"}
+		}
+		b.After = state.BookPlace{PlannedAt: time.UnixMicro(micro), Serial: serial}
+	}
+	return b, nil
+}
+
+// IssuedPage is a page of the book, the newest first.
+type IssuedPage struct {
+	Lines []IssuedView `json:"lines"`
+	Next  string       `json:"next,omitempty"` // the After of the next page; empty on the last
+}
+
+// IssuedView is one line of the book.
+type IssuedView struct {
+	Serial    string    `json:"serial"`
+	Authority string    `json:"authority"`
+	Profile   string    `json:"profile"`
+	Requester string    `json:"requester"`
+	Subject   string    `json:"subject"`
+	Names     []string  `json:"names"`
+	KeyID     string    `json:"keyId"`  // SHA-256 of the SubjectPublicKeyInfo
+	Status    string    `json:"status"` // planned, issued, revoked or ended
+	PlannedAt time.Time `json:"plannedAt"`
+	NotAfter  time.Time `json:"notAfter"`
+	RevokedAt time.Time `json:"revokedAt,omitzero"`
+	Reason    string    `json:"reason,omitempty"`
+}
+
+// Issued shows a page of what our own authority has issued, the newest first.
+func (d *Desk) Issued(ctx context.Context, q IssuedQuery) (*IssuedPage, error) {
+	asked, err := q.asked()
+	if err != nil {
+		return nil, err
+	}
+	all, _, err := d.authorities(ctx)
+	if err != nil {
+		return nil, err
+	}
+	names := make(map[string]string, len(all))
+	for _, a := range all {
+		names[a.ID] = a.Name
+		if a.Name == q.Authority {
+			asked.Authority = a.ID
+		}
+	}
+	if q.Authority != "" && asked.Authority == "" {
+		return nil, fmt.Errorf("authority %q: %w", clip(q.Authority), ErrNoAuthority)
+	}
+	page := &IssuedPage{Lines: []IssuedView{}}
+	limit := asked.Limit
+	asked.Limit++ // one more shows whether there is another page
+	var rows []state.Issuance
+	err = d.db.View(ctx, func(tx *state.Tx) (err error) {
+		rows, err = tx.Book(asked)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(rows) > limit {
+		rows = rows[:limit]
+		last := rows[limit-1]
+		page.Next = fmt.Sprintf("%d-%s", last.PlannedAt.UnixMicro(), last.Serial)
+	}
+	now := time.Now()
+	for _, i := range rows {
+		page.Lines = append(page.Lines, issuedView(i, names[i.AuthorityID], now))
+	}
+	return page, nil
+}
+
+func issuedView(i state.Issuance, authority string, now time.Time) IssuedView {
+	v := IssuedView{Serial: i.Serial, Authority: authority, Profile: i.Profile, Requester: i.Requester, Subject: i.Subject, Names: append([]string{}, i.Names...), KeyID: i.KeyID,
+		Status: state.BookIssued, PlannedAt: i.PlannedAt.UTC(), NotAfter: i.NotAfter.UTC()}
+	switch {
+	case !i.RevokedAt.IsZero():
+		v.Status, v.RevokedAt, v.Reason = state.BookRevoked, i.RevokedAt.UTC(), crl.Reason(i.Reason).String()
+	case i.RecordedAt.IsZero():
+		v.Status = state.BookPlanned
+	case now.After(i.NotAfter):
+		v.Status = state.BookEnded
+	}
+	return v
+}
+
+// BookNumbers are the numbers of the book.
+type BookNumbers struct {
+	Weeks    []WeekNumber    `json:"weeks"` // the last half year, the oldest first
+	Profiles []ProfileNumber `json:"profiles"`
+	Statuses []StatusNumber  `json:"statuses"`
+	KeepDays int             `json:"keepDays"` // how long a line stays after the end of its certificate; 0: for ever
+}
+
+// WeekNumber says how many were issued in the week that begins then, a Monday at 00:00 UTC.
+type WeekNumber struct {
+	Begins time.Time `json:"begins"`
+	Issued int       `json:"issued"`
+}
+
+// ProfileNumber says how many a profile has.
+type ProfileNumber struct {
+	Profile string `json:"profile"`
+	All     int    `json:"all"`
+	Current int    `json:"current"` // that have not ended
+}
+
+// StatusNumber says how many lines have a status.
+type StatusNumber struct {
+	Status string `json:"status"`
+	Count  int    `json:"count"`
+}
+
+// CountBook counts the book.
+func (d *Desk) CountBook(ctx context.Context) (*BookNumbers, error) {
+	now := time.Now().UTC()
+	monday := now.Truncate(24*time.Hour).AddDate(0, 0, -(int(now.Weekday())+6)%7)
+	first := monday.AddDate(0, 0, -7*(bookWeeks-1))
+	out := &BookNumbers{Weeks: []WeekNumber{}, Profiles: []ProfileNumber{}}
+	var c state.BookCounts
+	err := d.db.View(ctx, func(tx *state.Tx) (err error) {
+		if out.KeepDays, err = tx.BookRule(); err != nil {
+			return err
+		}
+		c, err = tx.CountBook(first)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	for week := first; !week.After(monday); week = week.AddDate(0, 0, 7) {
+		n := WeekNumber{Begins: week}
+		for _, w := range c.Weeks {
+			if w.Begins.Equal(week) {
+				n.Issued = w.Issued
+			}
+		}
+		out.Weeks = append(out.Weeks, n)
+	}
+	for _, p := range c.Profiles {
+		out.Profiles = append(out.Profiles, ProfileNumber(p))
+	}
+	out.Statuses = []StatusNumber{{state.BookPlanned, c.Planned}, {state.BookIssued, c.Valid}, {state.BookRevoked, c.Revoked}, {state.BookEnded, c.Ended}}
+	return out, nil
+}
+
+const (
+	// minKeepDays leaves every revocation list the time to name what was revoked once more, and whoever verifies an old
+	// signature the time to ask.
+	minKeepDays = 30
+	maxKeepDays = 36500
+	// forgetBatch is how many lines are forgotten in one transaction: each names its serials in one audit row.
+	forgetBatch = 200
+	// forgetEvery is how often the rule is carried out.
+	forgetEvery = 24 * time.Hour
+)
+
+// KeepRequest sets how long lines of the book stay after the end of their certificates.
+type KeepRequest struct {
+	Doing
+	Days int `json:"days"` // 0: for ever; otherwise at least 30
+}
+
+// Check finds what is wrong with the request itself.
+func (r KeepRequest) Check() error {
+	if r.Days != 0 && (r.Days < minKeepDays || r.Days > maxKeepDays) {
+		return &ValueError{"--days", fmt.Sprint(r.Days), fmt.Sprintf("want %d to %d", minKeepDays, maxKeepDays)}
+	}
+	return nil
+}
+
+// KeepBook sets the rule and carries it out. What is forgotten is named in the audit trail; nothing is that a revocation
+// list must still say, nor what a lineage of ours still has.
+func (d *Desk) KeepBook(ctx context.Context, who state.Actor, r KeepRequest) (*Change, error) {
+	if err := r.Check(); err != nil {
+		return nil, err
+	}
+	change, err := d.do(ctx, who, r.Doing, func(v *view) (*Change, func(tx *state.Tx) error, error) {
+		var before, ready int
+		err := d.db.View(ctx, func(tx *state.Tx) (err error) {
+			if before, err = tx.BookRule(); err != nil || r.Days == 0 {
+				return err
+			}
+			ended, err := endedLines(tx, time.Now().AddDate(0, 0, -r.Days), v.heldSerials())
+			ready = len(ended)
+			return err
+		})
+		if err != nil {
+			return nil, nil, err
+		}
+		change := newChange(v)
+		change.Undo = keepCommand(before)
+		if r.Days > 0 {
+			change.Notes = append(change.Notes, fmt.Sprintf("lines of the book are forgotten %d days after the end of their certificates", r.Days))
+		}
+		if ready > 0 {
+			change.Replaces = true // the lines do not come back
+			change.Removed = append(change.Removed, fmt.Sprintf("%s that ended more than %d days ago", bookLines(ready), r.Days))
+		}
+		if before == r.Days {
+			return change, nil, nil
+		}
+		return change, func(tx *state.Tx) error {
+			if err := tx.SetBookRule(r.Days); err != nil {
+				return err
+			}
+			return tx.Audit("ca keep", "book", map[string]any{"days": before}, map[string]any{"days": r.Days})
+		}, nil
+	})
+	if err != nil || r.DryRun {
+		return change, err
+	}
+	_, err = d.ForgetEnded(context.WithoutCancel(ctx), who)
+	return change, err
+}
+
+func keepCommand(days int) string {
+	if days == 0 {
+		return "postseal ca keep --forever"
+	}
+	return fmt.Sprintf("postseal ca keep --days %d", days)
+}
+
+// bookLines says how many lines, up to a number that nobody counts further.
+func bookLines(n int) string {
+	switch {
+	case n >= maxEnded:
+		return fmt.Sprintf("at least %d lines of the book", n)
+	case n == 1:
+		return "1 line of the book"
+	}
+	return fmt.Sprintf("%d lines of the book", n)
+}
+
+// heldSerials are those that a lineage still has, but for those of retired generations: renewing reads their lines.
+func (v *view) heldSerials() map[string]bool {
+	serials := make(map[string]bool)
+	for _, l := range v.lineages {
+		if l.Origin != state.OriginAuthority {
+			continue
+		}
+		for _, g := range l.Generations {
+			for _, m := range g.Members {
+				if cert, err := x509cert.ParseCertificate(m.Certificate); err == nil && g.State != state.StateRetired {
+					serials[x509cert.Inspect(cert).Serial] = true
+				}
+			}
+		}
+	}
+	return serials
+}
+
+// maxEnded bounds what is looked for at once.
+const maxEnded = 10_000
+
+// endedLines are the serials of what may be forgotten.
+func endedLines(tx *state.Tx, before time.Time, keep map[string]bool) (serials []string, err error) {
+	profiles, err := tx.BookProfiles()
+	if err != nil {
+		return nil, err
+	}
+	for _, profile := range profiles {
+		for place := (state.EndedIssuance{}); len(serials) < maxEnded; {
+			part, err := tx.EndedIssuances(profile, before, place, maxEnded)
+			if err != nil {
+				return nil, err
+			}
+			for _, e := range part {
+				if !keep[e.Serial] && len(serials) < maxEnded {
+					serials = append(serials, e.Serial)
+				}
+			}
+			if len(part) < maxEnded {
+				break
+			}
+			place = part[len(part)-1]
+		}
+	}
+	return serials, nil
+}
+
+// ForgetEnded carries the rule out and says how many lines are gone.
+func (d *Desk) ForgetEnded(ctx context.Context, who state.Actor) (n int, err error) {
+	v, err := d.view(ctx)
+	if err != nil {
+		return 0, err
+	}
+	var days int
+	var unsaid []state.Shard
+	var before time.Time
+	err = d.db.View(ctx, func(tx *state.Tx) (err error) {
+		if days, err = tx.BookRule(); err != nil || days == 0 {
+			return err
+		}
+		before = time.Now().AddDate(0, 0, -days)
+		unsaid, err = tx.UnsaidLists(before)
+		return err
+	})
+	if err != nil || days == 0 {
+		return 0, err
+	}
+	failed := d.sayOnce(ctx, unsaid)
+	keep := v.heldSerials()
+	for {
+		var serials []string
+		err := d.db.View(ctx, func(tx *state.Tx) (err error) {
+			serials, err = endedLines(tx, before, keep)
+			return err
+		})
+		if err != nil {
+			return n, errors.Join(failed, err)
+		}
+		for batch := range slices.Chunk(serials, forgetBatch) {
+			err := d.db.Append(ctx, who, func(tx *state.Tx) error {
+				tx.ActFor(d.server)
+				for _, serial := range batch {
+					if err := tx.ForgetIssuance(serial, before); err != nil {
+						return err
+					}
+				}
+				return tx.Audit("ca forget", "book", map[string]any{"serials": batch}, map[string]any{"endedBefore": before.UTC().Format(time.DateOnly)})
+			})
+			if err != nil {
+				return n, errors.Join(failed, err)
+			}
+			n += len(batch)
+		}
+		if len(serials) < maxEnded {
+			return n, failed
+		}
+	}
+}
+
+// sayOnce signs lists once more, so that what ended was on one after its end. A list that cannot be signed, because its
+// key is elsewhere, keeps its lines in the book; that is no failure.
+func (d *Desk) sayOnce(ctx context.Context, unsaid []state.Shard) error {
+	if len(unsaid) == 0 {
+		return nil
+	}
+	all, _, err := d.authorities(ctx)
+	if err != nil {
+		return err
+	}
+	for _, s := range unsaid {
+		i := slices.IndexFunc(all, func(a state.Authority) bool { return a.ID == s.AuthorityID })
+		if i < 0 || all[i].SecretID == "" {
+			continue
+		}
+		if _, err := d.listOf(ctx, all[i].Name, s.Number); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// RunBook carries the rule out once a day, until ctx ends.
+func (d *Desk) RunBook(ctx context.Context) {
+	t := time.NewTicker(forgetEvery)
+	defer t.Stop()
+	for {
+		if n, err := d.ForgetEnded(ctx, state.Actor{Who: "postseal", From: "book"}); err != nil && ctx.Err() == nil {
+			d.log.ErrorContext(ctx, "forgetting what ended", "err", err)
+		} else if n > 0 {
+			d.log.InfoContext(ctx, "forgot what ended", "lines", n)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		}
+	}
+}
