@@ -290,3 +290,39 @@ func TestDistrustCountsAtOnce(t *testing.T) {
 		}
 	}
 }
+
+// TestDistrustIsNotNarrowedByMoreOfIt: everything of an issuer was distrusted, and then what he issued after a date; what
+// he had issued before was trusted again, and nothing said so.
+func TestDistrustIsNotNarrowedByMoreOfIt(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, nil)
+	early, late := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2026, 10, 1, 0, 0, 0, 0, time.UTC)
+	for _, step := range []struct {
+		name    string
+		r       DistrustRequest
+		changes bool
+		after   time.Time // in force then
+		undo    string
+	}{
+		{"late", DistrustRequest{Issuer: "CN=O'Old", After: late}, true, late, `postseal trust remove 'issuer CN=O'\\''Old'`},
+		{"late again", DistrustRequest{Issuer: "CN=O'Old", After: late}, false, late, ""},
+		{"early", DistrustRequest{Issuer: "CN=O'Old", After: early}, true, early, `postseal trust remove 'issuer CN=O'\\''Old' && postseal trust distrust --issuer 'CN=O'\\''Old' --after 2026-10-01T00:00:00Z`},
+		{"late after early", DistrustRequest{Issuer: "CN=O'Old", After: late}, false, early, ""},
+		{"everything", DistrustRequest{Issuer: "CN=O'Old"}, true, time.Time{}, `postseal trust remove 'issuer CN=O'\\''Old' && postseal trust distrust --issuer 'CN=O'\\''Old' --after 2026-01-01T00:00:00Z`},
+		{"late after everything", DistrustRequest{Issuer: "CN=O'Old", After: late}, false, time.Time{}, ""},
+		{"everything again", DistrustRequest{Issuer: "CN=O'Old"}, false, time.Time{}, ""},
+	} {
+		c, err := h.AddDistrust(t.Context(), tester(), step.r)
+		if err != nil {
+			t.Fatalf("%s: %v", step.name, err)
+		}
+		nothing := len(c.Warnings) == 1 && strings.HasPrefix(c.Warnings[0], "nothing to change: ") && !c.Replaces && len(c.Removed) == 0
+		if nothing == step.changes || c.Undo != strings.ReplaceAll(step.undo, `\\`, `\`) {
+			t.Errorf("%s: got %+v", step.name, c)
+		}
+		v, err := h.Trust(t.Context())
+		if err != nil || len(v.Distrust) != 1 || !v.Distrust[0].After.Equal(step.after) {
+			t.Errorf("%s: in force is %+v, %v, want after %v", step.name, v.Distrust, err, step.after)
+		}
+	}
+}

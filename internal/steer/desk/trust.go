@@ -158,24 +158,66 @@ func (d *Desk) AddDistrust(ctx context.Context, who state.Actor, r DistrustReque
 		if len(rows) == 1 && rows[0].Kind == state.DistrustList {
 			return v.takeList(change, rows[0])
 		}
+		fresh := v.freshDistrust(rows, change)
+		if len(fresh) == 0 {
+			change.Replaces = false
+			return change, nil, nil
+		}
 		change.Warnings = append(change.Warnings, v.ours(rows)...)
-		for _, row := range rows {
+		for _, row := range fresh {
 			change.Removed = append(change.Removed, "the trust in "+row.ID)
-			undo = append(undo, "postseal trust remove '"+strings.ReplaceAll(row.ID, "'", `'\''`)+"'")
+			undo = append(undo, "postseal trust remove "+quoted(row.ID))
+			if old, ok := v.distrusted(row.ID); ok { // it comes back as it was
+				undo = append(undo, "postseal trust distrust --issuer "+quoted(old.Value)+" --after "+old.After.UTC().Format(time.RFC3339))
+			}
 		}
 		change.Undo = strings.Join(undo, " && ")
 		return change, func(tx *state.Tx) error {
-			for _, row := range rows {
+			for _, row := range fresh {
+				var before any
+				if old, ok := v.distrusted(row.ID); ok {
+					before = old.After
+				}
 				if err := tx.AddDistrust(row); err != nil {
 					return err
 				}
-				if err := tx.Audit("distrust", row.ID, nil, row.After); err != nil {
+				if err := tx.Audit("distrust", row.ID, before, row.After); err != nil {
 					return err
 				}
 			}
 			return nil
 		}, nil
 	})
+}
+
+// quoted is a word of a shell.
+func quoted(word string) string { return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'" }
+
+// distrusted finds what is distrusted already.
+func (v *view) distrusted(id string) (state.Distrust, bool) {
+	i := slices.IndexFunc(v.judge.distrusts, func(t state.Distrust) bool { return t.ID == id })
+	if i < 0 {
+		return state.Distrust{}, false
+	}
+	return v.judge.distrusts[i], true
+}
+
+// freshDistrust leaves out what is distrusted already as far or farther: who distrusts more must not by that begin to
+// trust, as with an issuer of whom everything was distrusted, and then what he issued after a date.
+func (v *view) freshDistrust(rows []state.Distrust, change *Change) (fresh []state.Distrust) {
+	for _, row := range rows {
+		old, ok := v.distrusted(row.ID)
+		if !ok || row.After.Before(old.After) { // the zero time is before all: everything
+			fresh = append(fresh, row)
+			continue
+		}
+		text := "nothing to change: " + row.ID + " is distrusted already"
+		if !row.After.Equal(old.After) {
+			text += ", and more of it; to distrust less, take that back first: postseal trust remove " + quoted(row.ID)
+		}
+		change.Warnings = append(change.Warnings, text)
+	}
+	return fresh
 }
 
 // listID is the ID of the list of distrust that was taken in. There is one: a newer one takes the place of an older.
