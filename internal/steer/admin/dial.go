@@ -157,7 +157,8 @@ func follow(ctx context.Context, address, pin, presents string) error {
 	refused := &PinError{Address: address, Pinned: pin, Presents: presents}
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+address+succeededAt+"?"+url.Values{"from": {pin}}.Encode(), nil)
+	nonce := desk.NewSuccessionNonce()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+address+succeededAt+"?"+url.Values{"from": {pin}, "nonce": {nonce}}.Encode(), nil)
 	if err != nil {
 		return err
 	}
@@ -171,7 +172,7 @@ func follow(ctx context.Context, address, pin, presents string) error {
 		return refused
 	}
 	var s desk.Succession
-	if json.Unmarshal(body, &s) != nil || !s.Follows(pin, presents) {
+	if json.Unmarshal(body, &s) != nil || !s.Follows(nonce, pin, presents) {
 		return refused
 	}
 	return nil

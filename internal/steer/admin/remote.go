@@ -146,7 +146,7 @@ func (r *remote) succession(w http.ResponseWriter, q *http.Request) {
 		r.refuse(w, q, &LockedOutError{Wait: wait})
 		return
 	}
-	s, err := r.Desk.Succession(q.Context(), q.URL.Query().Get("from"))
+	s, err := r.Desk.Succession(q.Context(), q.URL.Query().Get("from"), q.URL.Query().Get("nonce"))
 	if err != nil {
 		r.Door.Bad(peer)
 		answer(w, http.StatusNotFound, ProblemOf(err))

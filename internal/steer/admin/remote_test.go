@@ -385,25 +385,34 @@ func TestASuccessionSaysOnlyWhatItSays(t *testing.T) {
 		t.Fatal(err)
 	}
 	second := s.fingerprint(t)
-	good, err := s.Succession(t.Context(), first)
-	if err != nil || !good.Follows(first, second) {
+	nonce := desk.NewSuccessionNonce()
+	good, err := s.Succession(t.Context(), first, nonce)
+	if err != nil || !good.Follows(nonce, first, second) {
 		t.Fatalf("got %+v, %v", good, err)
 	}
-	if good.Follows(second, first) || good.Follows(first, first) || good.Follows(strings.Repeat("00", 32), second) {
+	if good.Follows(nonce, second, first) || good.Follows(nonce, first, first) || good.Follows(nonce, strings.Repeat("00", 32), second) {
 		t.Error("it says more")
+	}
+	if good.Follows(desk.NewSuccessionNonce(), first, second) {
+		t.Error("an answer that somebody has kept is believed")
+	}
+	for _, none := range []string{"", "00", strings.Repeat("g", 64)} {
+		if _, err := s.Succession(t.Context(), first, none); !errors.Is(err, desk.ErrSuccessionNonce) {
+			t.Errorf("nonce %q: got %v", none, err)
+		}
 	}
 	bad := *good
 	bad.Fingerprint = append(slices.Clone(bad.Fingerprint), strings.Repeat("11", 32))
-	if bad.Follows(first, strings.Repeat("11", 32)) || bad.Follows(first, second) {
+	if bad.Follows(nonce, first, strings.Repeat("11", 32)) || bad.Follows(nonce, first, second) {
 		t.Error("an added successor is believed")
 	}
 	bad = *good
 	bad.Signature = slices.Clone(bad.Signature)
 	bad.Signature[len(bad.Signature)-1] ^= 1
-	if bad.Follows(first, second) {
+	if bad.Follows(nonce, first, second) {
 		t.Error("a broken signature is believed")
 	}
-	if _, err := s.Succession(t.Context(), strings.Repeat("00", 32)); !errors.Is(err, desk.ErrNoSuccession) {
+	if _, err := s.Succession(t.Context(), strings.Repeat("00", 32), nonce); !errors.Is(err, desk.ErrNoSuccession) {
 		t.Errorf("got %v", err)
 	}
 	for _, kind := range []string{"rsa-2048", "ed25519"} {
@@ -414,7 +423,7 @@ func TestASuccessionSaysOnlyWhatItSays(t *testing.T) {
 		if _, err := s.Enable(t.Context(), tester(), desk.EnableRequest{ID: "management-mail1-example-com", Services: "MANAGEMENT"}); err != nil {
 			t.Fatal(err)
 		}
-		if next, err := s.Succession(t.Context(), from); err != nil || !next.Follows(from, second) {
+		if next, err := s.Succession(t.Context(), from, nonce); err != nil || !next.Follows(nonce, from, second) {
 			t.Errorf("%s: got %+v, %v", kind, next, err)
 		}
 	}

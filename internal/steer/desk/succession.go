@@ -22,8 +22,13 @@ import (
 // ErrNoSuccession: nothing here can say that the certificate in force follows the one that was asked about.
 var ErrNoSuccession = errors.New("no key of that certificate is here")
 
+// ErrSuccessionNonce: whoever asks what follows a certificate must show that he asks now.
+var ErrSuccessionNonce = errors.New("want a nonce of 64 hex digits")
+
 // Succession says that the certificates which management serves follow an earlier one, signed with the earlier
 // one's key. A program far away has pinned that certificate, and so believes it: it asks after each renewal.
+// The signature is over a number that the asker has drawn: an answer that somebody has kept, about a certificate that
+// was replaced since because its key was stolen, is worth nothing to him.
 type Succession struct {
 	Certificate []byte   `json:"certificate"` // DER of the earlier one
 	Fingerprint []string `json:"fingerprints"`
@@ -32,8 +37,15 @@ type Succession struct {
 
 // SuccessionText is what a succession signs. As in TLS (RFC 8446 section 4.4.3) it begins with 64 spaces and its
 // purpose, so that no signature of a handshake can be taken for it, nor it for one.
-func SuccessionText(from string, to []string) []byte {
-	return []byte(strings.Repeat(" ", 64) + "Postseal management succession v1\x00" + from + "\x00" + strings.Join(to, "\x00"))
+func SuccessionText(nonce, from string, to []string) []byte {
+	return []byte(strings.Repeat(" ", 64) + "Postseal management succession v2\x00" + nonce + "\x00" + from + "\x00" + strings.Join(to, "\x00"))
+}
+
+// NewSuccessionNonce draws the number for one question.
+func NewSuccessionNonce() string {
+	var b [sha256.Size]byte
+	rand.Read(b[:]) // never fails, crypto/rand
+	return hex.EncodeToString(b[:])
 }
 
 // FingerprintView is by what a program elsewhere knows this server.
@@ -69,8 +81,11 @@ func fingerprint(der []byte) string {
 }
 
 // Succession finds the certificate of a fingerprint and lets its key say what is served now. Anybody may ask:
-// the answer is as public as the certificates.
-func (d *Desk) Succession(ctx context.Context, from string) (*Succession, error) {
+// the answer is as public as the certificates. nonce is from [NewSuccessionNonce].
+func (d *Desk) Succession(ctx context.Context, from, nonce string) (*Succession, error) {
+	if b, err := hex.DecodeString(nonce); err != nil || len(b) != sha256.Size {
+		return nil, ErrSuccessionNonce
+	}
 	var answer *Succession
 	d.settling.Lock() // guards the opened keys
 	defer d.settling.Unlock()
@@ -93,7 +108,7 @@ func (d *Desk) Succession(ctx context.Context, from string) (*Succession, error)
 			delete(d.signers, m.SecretID) // it serves nothing
 		}
 		answer = &Succession{Certificate: m.Certificate, Fingerprint: to}
-		answer.Signature, err = signText(key, SuccessionText(from, to))
+		answer.Signature, err = signText(key, SuccessionText(nonce, from, to))
 		return err
 	})
 	if err != nil {
@@ -127,9 +142,9 @@ func signText(key crypto.Signer, text []byte) ([]byte, error) {
 	return key.Sign(rand.Reader, sum[:], crypto.SHA256)
 }
 
-// Follows says whether a succession is signed with the key of the certificate whose SHA-256 is from, and names
-// to among its successors.
-func (s *Succession) Follows(from, to string) bool {
+// Follows says whether a succession answers the question with this nonce, is signed with the key of the certificate whose
+// SHA-256 is from, and names to among its successors.
+func (s *Succession) Follows(nonce, from, to string) bool {
 	if fingerprint(s.Certificate) != from || !slices.Contains(s.Fingerprint, to) {
 		return false
 	}
@@ -137,7 +152,7 @@ func (s *Succession) Follows(from, to string) bool {
 	if err != nil {
 		return false
 	}
-	text := SuccessionText(from, s.Fingerprint)
+	text := SuccessionText(nonce, from, s.Fingerprint)
 	sum := sha256.Sum256(text)
 	switch key := cert.PublicKey.(type) {
 	case *ecdsa.PublicKey:

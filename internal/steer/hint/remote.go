@@ -25,6 +25,7 @@ func tokenEntries() []entry {
 		as("courier.MailError", always[*courier.MailError]("mend that key in postseal.toml; see: postseal help config")),
 		as("courier.HookError", always[*courier.HookError]("mend that key in postseal.toml; see: postseal help config")),
 		is("courier.ErrOutcomeUnknown", courier.ErrOutcomeUnknown, "look at the other end whether it arrived; it is sent once more by itself"),
+		wrong(is("desk.ErrSuccessionNonce", desk.ErrSuccessionNonce, "send 32 random octets in hex as nonce; postseal --remote does")),
 		is("desk.ErrNoSuccession", desk.ErrNoSuccession, "compare the fingerprint with the server's by hand, and give it with --fingerprint SHA256"),
 		as("desk.NotOursError", always[*desk.NotOursError]("look at it with a token of the scope admin, or from where you are: postseal check HOST")),
 		as("desk.TokenExistsError", always[*desk.TokenExistsError]("choose another name, or revoke that one: postseal admin token revoke NAME")),
