@@ -116,7 +116,7 @@ func acts(d *desk.Desk) map[string]act {
 		"cert/enable":        operating(d.Enable),
 		"cert/disable":       operating(d.Disable),
 		"cert/remove":        operating(d.Remove),
-		"cert/set-internal":  operating(d.SetInternal),
+		"cert/set-internal":  administering(d.SetInternal), // it is trusted directly
 		"cert/request":       operating(d.Ask),
 		"cert/import":        operating(d.Import),
 		"cert/export":        administering(d.Export),
@@ -279,7 +279,7 @@ func statusOf(err error, p *Problem) int {
 	switch {
 	case p.Usage:
 		return http.StatusBadRequest
-	case notOurs(err):
+	case notOurs(err), errors.Is(err, desk.ErrOwnIdentity):
 		return http.StatusForbidden
 	case errors.Is(err, state.ErrStale):
 		return http.StatusPreconditionFailed

@@ -2,6 +2,7 @@ package desk
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -20,6 +21,10 @@ type EnableRequest struct {
 	ByName    bool     `json:"byName,omitempty"`    // a name binding (--sni-only) instead of the default one
 }
 
+// ErrOwnIdentity: with a token of the scope operate, a certificate was to become that of management. Its key may have come
+// from outside, and by management administrators know the server to which they show their tokens.
+var ErrOwnIdentity = errors.New("a token of the scope operate does not choose the certificate of management")
+
 // Enable binds the lineage of a certificate to the listeners of services. It is additive: what the
 // lineage served before it goes on serving. The default binding of these listeners is taken over from
 // whoever had it; with ByName a name binding is added beside it.
@@ -27,6 +32,9 @@ func (d *Desk) Enable(ctx context.Context, who state.Actor, r EnableRequest) (*C
 	names, err := listenersOf(r.Services, r.Listeners)
 	if err != nil {
 		return nil, err
+	}
+	if bearer, byToken := BearerOf(ctx); byToken && !bearer.Scope.Allows(ScopeAdmin) && slices.Contains(names, listener.Management) {
+		return nil, fmt.Errorf("enabling %s for %s: %w", clip(r.ID), listener.Management, ErrOwnIdentity)
 	}
 	return d.do(ctx, who, r.Doing, func(v *view) (*Change, func(tx *state.Tx) error, error) {
 		f, err := v.find(r.ID)

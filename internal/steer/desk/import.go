@@ -28,6 +28,8 @@ var (
 	ErrNoMatchingKey = errors.New("no private key for it came along, and no request waits for it")
 	// ErrImportEnded: a certificate past its end is not taken in.
 	ErrImportEnded = errors.New("it has ended")
+	// ErrKeyFromOutside: a private key that was made elsewhere does not come into a lineage that setup made.
+	ErrKeyFromOutside = errors.New("it is one of the lineages that setup made, whose keys are made here and whose certificates the organisation trusts for that")
 )
 
 // ImportFile is one file of an import.
@@ -426,6 +428,9 @@ func (i *importing) takeGroup(group []certfile.Bundle) error {
 	}
 	if l.ID == i.view.org.AuthLineage {
 		return fmt.Errorf("importing %s into %s: %w", group[0].LeafFrom, l.Name, ErrAuthCertificate)
+	}
+	if l.Origin == state.OriginSetup { // what signs itself in there is trusted directly, because we made its key
+		return fmt.Errorf("importing %s into %s: %w", group[0].LeafFrom, l.Name, ErrKeyFromOutside)
 	}
 	g := state.Generation{ID: newID(), Number: l.NextNumber(), State: state.StateNext}
 	for _, b := range group {

@@ -95,6 +95,7 @@ func deskEntries() []entry {
 		is("desk.ErrNotAnAuthority", desk.ErrNotAnAuthority, "give the certificate of the authority that issued it; a server's own certificate is taken in with: postseal cert import"),
 		is("desk.ErrNothingToImport", desk.ErrNothingToImport, "name files that hold a certificate, in PFX, PEM, DER, P7B, ZIP or JKS; look into one with: openssl x509 -in FILE -noout -text"),
 		is("desk.ErrNoMatchingKey", desk.ErrNoMatchingKey, "import it together with the file of its key: postseal cert import CERTIFICATE KEY; a request that waits is seen with: postseal cert list --status PendingRequest"),
+		is("desk.ErrKeyFromOutside", desk.ErrKeyFromOutside, "import it into a lineage of its own, without --lineage, and let that serve: postseal cert enable LINEAGE --services LIST"),
 		is("desk.ErrImportEnded", desk.ErrImportEnded, "ask its authority for a new one: postseal cert request"),
 		is("desk.ErrNotExportable", desk.ErrNotExportable, "the certificate without its key leaves with --format der or p7b; for a key that may leave, make or import one with --exportable"),
 		is("desk.ErrNotSelfSigned", desk.ErrNotSelfSigned, "ask its authority for the next one: postseal cert renew ID --request --out FILE"),

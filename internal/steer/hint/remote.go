@@ -27,6 +27,7 @@ func tokenEntries() []entry {
 		is("courier.ErrOutcomeUnknown", courier.ErrOutcomeUnknown, "look at the other end whether it arrived; it is sent once more by itself"),
 		wrong(is("desk.ErrSuccessionNonce", desk.ErrSuccessionNonce, "send 32 random octets in hex as nonce; postseal --remote does")),
 		is("desk.ErrNoSuccession", desk.ErrNoSuccession, "compare the fingerprint with the server's by hand, and give it with --fingerprint SHA256"),
+		is("desk.ErrOwnIdentity", desk.ErrOwnIdentity, "enable it with a token of the scope admin, or on the server itself"),
 		as("desk.NotOursError", always[*desk.NotOursError]("look at it with a token of the scope admin, or from where you are: postseal check HOST")),
 		as("desk.TokenExistsError", always[*desk.TokenExistsError]("choose another name, or revoke that one: postseal admin token revoke NAME")),
 		as("desk.UnknownTokenError", always[*desk.UnknownTokenError]("see which tokens there are: postseal admin token list")),

@@ -1,0 +1,64 @@
+package desk
+
+import (
+	"crypto/x509"
+	"errors"
+	"testing"
+
+	"postseal/internal/ground/x509cert"
+)
+
+// TestNoKeyFromOutsideComesIntoADefaultLineage: a certificate that signs itself was called Valid there, and trusted
+// directly, whoever had its key.
+func TestNoKeyFromOutsideComesIntoADefaultLineage(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, nil)
+	ca := newAuthority(t, "Somebody Else")
+	key, err := x509.MarshalPKCS8PrivateKey(ca.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := []ImportFile{{"key.der", key}, {"cert.der", ca.cert.Raw}}
+	for _, lineage := range []string{"internal-mail1-example-com", "management-mail1-example-com"} {
+		_, err := h.Import(t.Context(), tester(), ImportRequest{Files: files, Lineage: lineage})
+		if !errors.Is(err, ErrKeyFromOutside) {
+			t.Errorf("%s: got %v, want %v", lineage, err, ErrKeyFromOutside)
+		}
+		if c, err := h.Certificate(t.Context(), lineage); err != nil || c.Generation != 1 {
+			t.Errorf("%s: got generation %d, %v", lineage, c.Generation, err)
+		}
+	}
+	if _, err := h.Import(t.Context(), tester(), ImportRequest{Files: files, Lineage: "own"}); err != nil {
+		t.Fatal(err)
+	}
+	if c, err := h.Certificate(t.Context(), "own"); err != nil || c.Status != x509cert.StatusUntrusted {
+		t.Errorf("in a lineage of its own: got %s, %v", c.Status, err)
+	}
+}
+
+// TestOperateDoesNotChooseTheCertificateOfManagement: it could bring one whose key it knows, and be the server to every
+// administrator who shows his token.
+func TestOperateDoesNotChooseTheCertificateOfManagement(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, nil)
+	with := func(scope Scope) Bearer { return Bearer{Name: "t", Scope: scope} }
+	for _, r := range []EnableRequest{
+		{ID: "internal-mail1-example-com", Services: "MANAGEMENT"},
+		{ID: "internal-mail1-example-com", Services: "POP,WMSVC"},
+		{ID: "internal-mail1-example-com", Services: "MANAGEMENT", ByName: true},
+	} {
+		r.DryRun = true
+		if _, err := h.Enable(WithBearer(t.Context(), with(ScopeOperate)), tester(), r); !errors.Is(err, ErrOwnIdentity) {
+			t.Errorf("%+v with operate: got %v, want %v", r, err, ErrOwnIdentity)
+		}
+		if _, err := h.Enable(WithBearer(t.Context(), with(ScopeAdmin)), tester(), r); err != nil {
+			t.Errorf("%+v with admin: %v", r, err)
+		}
+		if _, err := h.Enable(t.Context(), tester(), r); err != nil {
+			t.Errorf("%+v at the server: %v", r, err)
+		}
+	}
+	if _, err := h.Enable(WithBearer(t.Context(), with(ScopeOperate)), tester(), EnableRequest{ID: "internal-mail1-example-com", Services: "POP,IMAP"}); err != nil {
+		t.Errorf("other services with operate: %v", err)
+	}
+}
