@@ -127,17 +127,36 @@ func (a *app) certify(cmd *cobra.Command, r desk.CertifyRequest, out string) err
 
 func (a *app) caRevokeCommand() *cobra.Command {
 	var r desk.RevokeRequest
+	var file string
 	c := &cobra.Command{
-		Use: "revoke ID", Short: "Take a certificate back", Args: oneArg("a serial, or the ID of a certificate"),
-		Long:    "Take a certificate back, for good. The revocation list and the answers of OCSP say so at once.\nIt goes on serving where it is enabled, until another takes its place.",
+		Use: "revoke [ID]", Short: "Take certificates back",
+		Long: "Take certificates of the organisation's own authority back, for good. The revocation list and the answers of OCSP say so at once.\n" +
+			"ID is a serial, a thumbprint, or the name of a lineage; instead of it a file, a key, whoever asked, or a profile says which.\n" +
+			"What serves goes on serving where it is enabled, until another takes its place.",
 		Example: "  postseal ca revoke mail-example-com --reason keyCompromise",
 	}
+	c.Flags().StringVar(&file, "certificate", "", "the one in this `FILE`")
+	c.Flags().StringVar(&r.Key, "public-key", "", "everything that was issued for a public key, by its SHA-256 in `HEX`")
+	c.Flags().StringVar(&r.Requester, "requester", "", "everything that `WHO` has asked for, as ca list shows him")
+	c.Flags().StringVar(&r.Profile, "profile", "", "everything of this profile's `NAME`")
 	c.Flags().StringVar(&r.Reason, "reason", "", "`WORD`: keyCompromise, superseded, cessationOfOperation, affiliationChanged, privilegeWithdrawn or cACompromise")
 	c.RunE = func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) == 1:
+			r.ID = args[0]
+		case len(args) > 1:
+			return &usageError{errors.New("want one ID; for many there are --public-key, --requester and --profile")}
+		}
+		if file != "" {
+			read, err := a.readImport(file)
+			if err != nil {
+				return err
+			}
+			r.Certificate = &read
+		}
 		if err := r.Check(); err != nil {
 			return err
 		}
-		r.ID = args[0]
 		return a.change(cmd.Context(), "ca/revoke", func(d desk.Doing) any { r.Doing = d; return r })
 	}
 	return c

@@ -260,6 +260,10 @@ func (r *running) run(ctx context.Context, s serving) error {
 		closeMailbox()
 		return errors.Join(err, group.Wait())
 	}
+	// Before anybody can ask the authority for anything: what it is doing then is not what it left undone.
+	if err := r.desk.FinishIssuances(ctx); err != nil {
+		r.log.ErrorContext(ctx, "finishing what the authority had begun", "err", err)
+	}
 	if err := r.desk.Settle(ctx); err != nil {
 		r.log.ErrorContext(ctx, "starting without certificates", "err", err)
 	}
@@ -269,9 +273,10 @@ func (r *running) run(ctx context.Context, s serving) error {
 		r.revoked.Run(ctx) // it ends only with ctx
 		return nil
 	})
-	if err := r.desk.FinishIssuances(ctx); err != nil {
-		r.log.ErrorContext(ctx, "finishing what the authority had begun", "err", err)
-	}
+	group.Go(func() error {
+		r.desk.RunAuthority(ctx)
+		return nil
+	})
 	if r.file.Audit.Syslog != "" {
 		group.Go(func() error { return r.desk.RunForwarding(ctx, desk.Forwarding{Sink: r.file.Audit.Syslog, PID: pid()}) })
 	}

@@ -67,10 +67,10 @@ func TestTheBook(t *testing.T) {
 		return Issuance{Serial: serial, AuthorityID: "a1", Shard: 1, Profile: "server", Requester: "root", Subject: "CN=a", KeyID: "k", Names: []string{"a.example.com", "kim@example.com"}, NotAfter: end, TBS: []byte("tbs" + serial)}
 	}
 	update(t, db, func(tx *Tx) error {
-		if n, err := tx.OpenShard("a1", 2); err != nil || n != 1 {
+		if n, err := tx.CurrentShard("a1", 2); err != nil || n != 1 {
 			t.Errorf("the first shard: got %d, %v", n, err)
 		}
-		return errors.Join(tx.PlanIssuance(line("aa")), tx.PlanIssuance(line("bb")))
+		return errors.Join(tx.UseShard("a1", 1, 2), tx.PlanIssuance(line("aa")), tx.PlanIssuance(line("bb")))
 	})
 	if err := refused(t, db, func(tx *Tx) error { return tx.PlanIssuance(line("aa")) }); !errors.Is(err, ErrExists) {
 		t.Errorf("a serial twice: got %v, want ErrExists", err)
@@ -95,12 +95,19 @@ func TestTheBook(t *testing.T) {
 	if err := refused(t, db, func(tx *Tx) error { return tx.RecordIssuance("cc", []byte("C")) }); !errors.Is(err, ErrNotFound) {
 		t.Errorf("recording what was never planned: got %v, want ErrNotFound", err)
 	}
+	if err := refused(t, db, func(tx *Tx) error { return tx.UseShard("a1", 1, 2) }); !errors.Is(err, ErrShardFull) {
+		t.Errorf("a third certificate in a shard of two: got %v, want ErrShardFull", err)
+	}
 	update(t, db, func(tx *Tx) error {
-		if n, err := tx.OpenShard("a1", 2); err != nil || n != 2 {
+		n, err := tx.CurrentShard("a1", 2)
+		if err != nil || n != 2 {
 			t.Errorf("a full shard: got %d, %v, want the next", n, err)
 		}
-		return tx.Published(Shard{AuthorityID: "a1", Number: 1, CRLNumber: "7", ThisUpdate: end, NextUpdate: end})
+		return errors.Join(tx.UseShard("a1", n, 2), tx.Publishing(Shard{AuthorityID: "a1", Number: 1, CRLNumber: "7", ThisUpdate: end, NextUpdate: end}))
 	})
+	if err := refused(t, db, func(tx *Tx) error { return tx.UseShard("a1", 1, 9) }); !errors.Is(err, ErrShardFull) {
+		t.Errorf("a closed shard: got %v, want ErrShardFull", err)
+	}
 	update(t, db, func(tx *Tx) error { return tx.Revoke("aa", 1) })
 	if err := refused(t, db, func(tx *Tx) error { return tx.Revoke("aa", 4) }); !errors.Is(err, ErrExists) {
 		t.Errorf("revoking again: got %v, want ErrExists", err)
@@ -128,13 +135,76 @@ func TestTheBook(t *testing.T) {
 		}
 		return errors.Join(err, err2)
 	})
-	update(t, db, func(tx *Tx) error { return tx.RetireShards(end.Add(time.Second)) })
+	update(t, db, func(tx *Tx) error {
+		gone, err := tx.RetireShards(end.Add(time.Second))
+		if len(gone) != 1 || gone[0].Number != 1 {
+			t.Errorf("retiring: got %+v", gone)
+		}
+		return err
+	})
+	if err := refused(t, db, func(tx *Tx) error { return tx.UseShard("a1", 1, 9) }); !errors.Is(err, ErrShardFull) {
+		t.Errorf("a retired shard: got %v, want ErrShardFull", err)
+	}
 	view(t, db, func(tx *Tx) error {
 		shards, err := tx.Shards()
 		if len(shards) != 2 || shards[0].Number != 0 || shards[1].Number != 2 {
 			t.Errorf("after retiring: got %+v", shards)
 		}
 		return err
+	})
+}
+
+// TestKeysOfPlans: a key that is stored with a plan waits until a lineage holds it, or is forgotten.
+func TestKeysOfPlans(t *testing.T) {
+	t.Parallel()
+	db := withAuthority(t)
+	update(t, db, func(tx *Tx) error {
+		err := tx.UseShard("a1", 1, 9)
+		for _, n := range []string{"aa", "bb"} {
+			err = errors.Join(err, tx.AddSecret(Secret{ID: "s" + n, Kind: SecretMemberKey, Ciphertext: []byte("x")}), tx.PlanIssuance(Issuance{Serial: n, AuthorityID: "a1", Shard: 1, Profile: "server", Requester: "lineage x", SecretID: "s" + n, KeyID: "k" + n}))
+		}
+		return errors.Join(err, tx.RecordIssuance("aa", []byte("A")))
+	})
+	unheld := func(want ...string) {
+		t.Helper()
+		view(t, db, func(tx *Tx) error {
+			all, err := tx.UnheldIssuances(9)
+			var got []string
+			for _, i := range all {
+				got = append(got, i.Serial+" "+i.SecretID)
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("unheld: got %q, want %q", got, want)
+			}
+			return err
+		})
+	}
+	unheld("aa saa", "bb sbb")
+	update(t, db, func(tx *Tx) error { return errors.Join(tx.HoldKey("aa"), tx.DropKey("bb")) })
+	unheld()
+	for _, f := range []func(tx *Tx) error{func(tx *Tx) error { return tx.HoldKey("aa") }, func(tx *Tx) error { return tx.DropKey("bb") }} {
+		if err := refused(t, db, f); !errors.Is(err, ErrNotFound) {
+			t.Errorf("again: got %v, want ErrNotFound", err)
+		}
+	}
+	view(t, db, func(tx *Tx) error {
+		if _, err := tx.Secret("sbb", "x"); !errors.Is(err, ErrNotFound) {
+			t.Errorf("a forgotten key: got %v", err)
+		}
+		const sum = "6DCD4CE23D88E2EE9568BA546C007C63D9131C1B" // SHA-1 of "A"
+		for _, c := range []struct {
+			p    Picked
+			want int
+		}{{Picked{Serial: "aa"}, 1}, {Picked{Thumbprint: sum[:8]}, 1}, {Picked{Thumbprint: sum}, 1}, {Picked{Thumbprint: "6DCD4CE3"}, 0}, {Picked{KeyID: "kbb"}, 1}, {Picked{Requester: "lineage x"}, 2}, {Picked{Profile: "server"}, 2}, {Picked{Profile: "client"}, 0}} {
+			if all, err := tx.PickIssuances(c.p, 9); err != nil || len(all) != c.want {
+				t.Errorf("%+v: got %d, %v, want %d", c.p, len(all), err, c.want)
+			}
+		}
+		_, err := tx.PickIssuances(Picked{}, 9)
+		if err == nil {
+			t.Error("nothing picked: no error")
+		}
+		return nil
 	})
 }
 

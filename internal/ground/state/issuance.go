@@ -2,10 +2,13 @@ package state
 
 import (
 	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
+
+	"postseal/internal/ground/x509cert"
 )
 
 // Issuance is one line of the book: a certificate that was planned, and perhaps signed and revoked.
@@ -26,14 +29,16 @@ type Issuance struct {
 	RecordedAt  time.Time // zero: not yet
 	RevokedAt   time.Time // zero: it was not
 	Reason      int       // CRLReason, RFC 5280 section 5.3.1
+	SecretID    string    // of the key that was made for it here, until a lineage holds it; empty: none waits
+	Thumbprint  string    // SHA-1 of the certificate, upper-case hex; empty: there is none yet
 }
 
 // PlanIssuance writes a certificate down before it is signed, and counts it in its shard. A serial that is there already
 // is [ErrExists].
 func (tx *Tx) PlanIssuance(i Issuance) error {
-	result, err := tx.tx.ExecContext(tx.ctx, `INSERT INTO issuance (serial, authority_id, shard, profile, requester, subject, key_id, not_before, not_after, tbs, planned_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (serial) DO NOTHING`,
-		i.Serial, i.AuthorityID, i.Shard, i.Profile, i.Requester, i.Subject, i.KeyID, micro(i.NotBefore), micro(i.NotAfter), i.TBS, micro(tx.now))
+	result, err := tx.tx.ExecContext(tx.ctx, `INSERT INTO issuance (serial, authority_id, shard, profile, requester, subject, key_id, not_before, not_after, tbs, planned_at, secret_id)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (serial) DO NOTHING`,
+		i.Serial, i.AuthorityID, i.Shard, i.Profile, i.Requester, i.Subject, i.KeyID, micro(i.NotBefore), micro(i.NotAfter), i.TBS, micro(tx.now), nullable(i.SecretID))
 	if err != nil {
 		return fmt.Errorf("planning certificate %s: %w", i.Serial, err)
 	}
@@ -64,16 +69,19 @@ func (tx *Tx) RecordIssuance(serial string, certificate []byte) error {
 	case i.Certificate != nil:
 		return nil
 	}
-	return tx.hit(`UPDATE issuance SET certificate = $2, tbs = NULL, recorded_at = $3 WHERE serial = $1 AND certificate IS NULL`, serial, certificate, micro(tx.now))
+	return tx.hit(`UPDATE issuance SET certificate = $2, tbs = NULL, recorded_at = $3, thumbprint = $4 WHERE serial = $1 AND certificate IS NULL`,
+		serial, certificate, micro(tx.now), x509cert.Thumbprint(certificate))
 }
 
-const issuanceColumns = `serial, authority_id, shard, profile, requester, subject, key_id, not_before, not_after, tbs, certificate, planned_at, recorded_at, revoked_at, reason`
+const issuanceColumns = `serial, authority_id, shard, profile, requester, subject, key_id, not_before, not_after, tbs, certificate, planned_at, recorded_at, revoked_at, reason, secret_id, thumbprint`
 
 func scanIssuance(scan func(...any) error) (Issuance, error) {
 	var i Issuance
 	var before, after, planned int64
 	var recorded, revoked, reason sql.NullInt64
-	err := scan(&i.Serial, &i.AuthorityID, &i.Shard, &i.Profile, &i.Requester, &i.Subject, &i.KeyID, &before, &after, &i.TBS, &i.Certificate, &planned, &recorded, &revoked, &reason)
+	var secret, thumbprint sql.NullString
+	err := scan(&i.Serial, &i.AuthorityID, &i.Shard, &i.Profile, &i.Requester, &i.Subject, &i.KeyID, &before, &after, &i.TBS, &i.Certificate, &planned, &recorded, &revoked, &reason, &secret, &thumbprint)
+	i.SecretID, i.Thumbprint = secret.String, thumbprint.String
 	i.NotBefore, i.NotAfter, i.PlannedAt, i.Reason = fromMicro(before), fromMicro(after), fromMicro(planned), int(reason.Int64)
 	if recorded.Valid {
 		i.RecordedAt = fromMicro(recorded.Int64)
@@ -109,6 +117,58 @@ func (tx *Tx) Issuances(search string, limit int) ([]Issuance, error) {
 		args = append(args, strings.ToLower(search), name, name+".", name+"/")
 	}
 	return collect(tx, query+` ORDER BY planned_at DESC, serial LIMIT $1`, scanIssuance, args...)
+}
+
+// UnheldIssuances returns what was planned together with a key that no lineage holds yet, the oldest first, without names.
+func (tx *Tx) UnheldIssuances(limit int) ([]Issuance, error) {
+	return collect(tx, `SELECT `+issuanceColumns+` FROM issuance WHERE secret_id IS NOT NULL ORDER BY planned_at LIMIT $1`, scanIssuance, limit)
+}
+
+// HoldKey says that a lineage holds the key that was stored with a plan.
+func (tx *Tx) HoldKey(serial string) error {
+	return tx.hit(`UPDATE issuance SET secret_id = NULL WHERE serial = $1 AND secret_id IS NOT NULL`, serial)
+}
+
+// DropKey forgets the key that was stored with a plan: no lineage will hold it.
+func (tx *Tx) DropKey(serial string) error {
+	i, err := tx.Issuance(serial)
+	if err != nil {
+		return err
+	}
+	if err := tx.HoldKey(serial); err != nil {
+		return fmt.Errorf("forgetting the key of certificate %s: %w", serial, err)
+	}
+	return tx.hit(`DELETE FROM secret WHERE id = $1`, i.SecretID)
+}
+
+// Picked says which lines of the book are meant. Exactly one field is set.
+type Picked struct {
+	Serial     string // lower-case hex
+	Thumbprint string // or how it begins, upper-case hex
+	KeyID      string // SHA-256 of the SubjectPublicKeyInfo, lower-case hex
+	Requester  string
+	Profile    string
+}
+
+// PickIssuances returns the lines that are meant, the newest first, without names.
+func (tx *Tx) PickIssuances(p Picked, limit int) ([]Issuance, error) {
+	where, args := ``, []any{limit}
+	switch {
+	case p.Serial != "":
+		where, args = `serial = $2`, append(args, p.Serial)
+	case p.Thumbprint != "":
+		// "G" follows the hex digits in ASCII, so this is everything that begins so.
+		where, args = `thumbprint >= $2 AND thumbprint < $3`, append(args, p.Thumbprint, p.Thumbprint+"G")
+	case p.KeyID != "":
+		where, args = `key_id = $2`, append(args, p.KeyID)
+	case p.Requester != "":
+		where, args = `requester = $2`, append(args, p.Requester)
+	case p.Profile != "":
+		where, args = `profile = $2`, append(args, p.Profile)
+	default:
+		return nil, errors.New("picking certificates: nothing says which")
+	}
+	return collect(tx, `SELECT `+issuanceColumns+` FROM issuance WHERE `+where+` ORDER BY planned_at DESC, serial LIMIT $1`, scanIssuance, args...)
 }
 
 // RevokedOf returns what was revoked of the certificates that requesters of one prefix asked for.

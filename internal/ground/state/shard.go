@@ -3,6 +3,7 @@ package state
 import (
 	"database/sql"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -19,26 +20,8 @@ type Shard struct {
 	NextUpdate  time.Time
 }
 
-// OpenShard returns the shard that new certificates of an authority belong to. After most certificates it is closed and
-// the next begins.
-func (tx *Tx) OpenShard(authorityID string, most int64) (int64, error) {
-	var number, issued int64
-	err := tx.tx.QueryRowContext(tx.ctx, `SELECT number, issued FROM revocation_shard WHERE authority_id = $1 AND NOT closed AND number > 0 ORDER BY number DESC LIMIT 1`, authorityID).Scan(&number, &issued)
-	switch {
-	case err == nil && issued < most:
-		return number, nil
-	case err == nil:
-		if err := tx.hit(`UPDATE revocation_shard SET closed = TRUE WHERE authority_id = $1 AND number = $2`, authorityID, number); err != nil {
-			return 0, err
-		}
-	case !errors.Is(err, sql.ErrNoRows):
-		return 0, err
-	}
-	if err := tx.tx.QueryRowContext(tx.ctx, `SELECT coalesce(max(number), 0) + 1 FROM revocation_shard WHERE authority_id = $1`, authorityID).Scan(&number); err != nil {
-		return 0, err
-	}
-	return number, tx.AddShard(authorityID, number)
-}
+// ErrShardFull: another took the last place of a shard. Whoever gets it draws up the certificate anew, for the next one.
+var ErrShardFull = errors.New("the revocation list has as many certificates as it may")
 
 // CurrentShard says which shard the next certificate of an authority belongs to, and writes nothing: its address stands in
 // the certificate before anything is planned. [Tx.UseShard] begins it.
@@ -54,12 +37,28 @@ func (tx *Tx) CurrentShard(authorityID string, most int64) (int64, error) {
 	return number, err
 }
 
-// UseShard begins a shard if it is new, and then closes those before it.
-func (tx *Tx) UseShard(authorityID string, number int64) error {
-	var there int
-	err := tx.tx.QueryRowContext(tx.ctx, `SELECT 1 FROM revocation_shard WHERE authority_id = $1 AND number = $2`, authorityID, number).Scan(&there)
-	if err == nil || !errors.Is(err, sql.ErrNoRows) {
+// UseShard makes sure, in the transaction that plans a certificate, that the shard it names still has room: most is how many
+// certificates share a list. A new one begins, and those before it are closed. One that is full or closed is
+// [ErrShardFull]: between [Tx.CurrentShard] and this, others may have come first.
+func (tx *Tx) UseShard(authorityID string, number, most int64) error {
+	var issued int64
+	var closed bool
+	err := tx.tx.QueryRowContext(tx.ctx, `SELECT issued, closed FROM revocation_shard WHERE authority_id = $1 AND number = $2`, authorityID, number).Scan(&issued, &closed)
+	switch {
+	case err == nil && (closed || issued >= most):
+		return fmt.Errorf("shard %d: %w", number, ErrShardFull)
+	case err == nil:
+		return nil
+	case !errors.Is(err, sql.ErrNoRows):
 		return err
+	}
+	// One that retired is gone from the table, and must not begin again: its address stands in old certificates.
+	var last int64
+	if err := tx.tx.QueryRowContext(tx.ctx, `SELECT coalesce(max(number), 0) FROM revocation_shard WHERE authority_id = $1`, authorityID).Scan(&last); err != nil {
+		return err
+	}
+	if number <= last {
+		return fmt.Errorf("shard %d: %w", number, ErrShardFull)
 	}
 	if err := tx.exec(`UPDATE revocation_shard SET closed = TRUE WHERE authority_id = $1 AND number > 0`, authorityID); err != nil {
 		return err
@@ -72,32 +71,52 @@ func (tx *Tx) AddShard(authorityID string, number int64) error {
 	return tx.exec(`INSERT INTO revocation_shard (authority_id, number, issued, closed, ends_at, crl_number, dirty) VALUES ($1, $2, 0, FALSE, 0, '', TRUE)`, authorityID, number)
 }
 
-// Published writes down that a list was signed.
-func (tx *Tx) Published(s Shard) error {
+// Publishing writes down, before a list is read and signed, which number it will have and for how long it holds. What is
+// revoked from then on makes the shard dirty again, whether the list says it or not: the next one says it at the latest.
+// A number whose list was never written is never used again.
+func (tx *Tx) Publishing(s Shard) error {
 	return tx.hit(`UPDATE revocation_shard SET crl_number = $3, dirty = FALSE, this_update = $4, next_update = $5 WHERE authority_id = $1 AND number = $2`,
 		s.AuthorityID, s.Number, s.CRLNumber, micro(s.ThisUpdate), micro(s.NextUpdate))
 }
 
-// RetireShards forgets the closed shards whose last certificate ended before a time: nobody asks for them any more.
-func (tx *Tx) RetireShards(before time.Time) error {
-	return tx.exec(`DELETE FROM revocation_shard WHERE closed AND number > 0 AND ends_at < $1`, micro(before))
+// RetireShards forgets the closed shards whose last certificate ended before a time, and says which: nobody asks for them
+// any more.
+func (tx *Tx) RetireShards(before time.Time) ([]Shard, error) {
+	gone, err := collect(tx, `SELECT `+shardColumns+` FROM revocation_shard WHERE closed AND number > 0 AND ends_at < $1`, scanShard, micro(before))
+	if err != nil || len(gone) == 0 {
+		return nil, err
+	}
+	return gone, tx.exec(`DELETE FROM revocation_shard WHERE closed AND number > 0 AND ends_at < $1`, micro(before))
 }
+
+// Shard returns one list, or fails with [ErrNotFound].
+func (tx *Tx) Shard(authorityID string, number int64) (Shard, error) {
+	s, err := scanShard(tx.tx.QueryRowContext(tx.ctx, `SELECT `+shardColumns+` FROM revocation_shard WHERE authority_id = $1 AND number = $2`, authorityID, number).Scan)
+	if err != nil {
+		return s, fmt.Errorf("reading revocation list %d: %w", number, notFound(err))
+	}
+	return s, nil
+}
+
+const shardColumns = `authority_id, number, issued, closed, ends_at, crl_number, dirty, this_update, next_update`
 
 // Shards returns all lists of all authorities, in the order of authority and number.
 func (tx *Tx) Shards() ([]Shard, error) {
-	return collect(tx, `SELECT authority_id, number, issued, closed, ends_at, crl_number, dirty, this_update, next_update FROM revocation_shard ORDER BY authority_id, number`, func(scan func(...any) error) (Shard, error) {
-		var s Shard
-		var ends int64
-		var this, next sql.NullInt64
-		err := scan(&s.AuthorityID, &s.Number, &s.Issued, &s.Closed, &ends, &s.CRLNumber, &s.Dirty, &this, &next)
-		for _, t := range []struct {
-			n  sql.NullInt64
-			to *time.Time
-		}{{sql.NullInt64{Int64: ends, Valid: ends > 0}, &s.EndsAt}, {this, &s.ThisUpdate}, {next, &s.NextUpdate}} {
-			if t.n.Valid {
-				*t.to = fromMicro(t.n.Int64)
-			}
+	return collect(tx, `SELECT `+shardColumns+` FROM revocation_shard ORDER BY authority_id, number`, scanShard)
+}
+
+func scanShard(scan func(...any) error) (Shard, error) {
+	var s Shard
+	var ends int64
+	var this, next sql.NullInt64
+	err := scan(&s.AuthorityID, &s.Number, &s.Issued, &s.Closed, &ends, &s.CRLNumber, &s.Dirty, &this, &next)
+	for _, t := range []struct {
+		n  sql.NullInt64
+		to *time.Time
+	}{{sql.NullInt64{Int64: ends, Valid: ends > 0}, &s.EndsAt}, {this, &s.ThisUpdate}, {next, &s.NextUpdate}} {
+		if t.n.Valid {
+			*t.to = fromMicro(t.n.Int64)
 		}
-		return s, err
-	})
+	}
+	return s, err
 }

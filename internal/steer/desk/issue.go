@@ -19,80 +19,8 @@ import (
 	"postseal/internal/issue/ca"
 )
 
-// shardSize is how many certificates share a revocation list.
-const shardSize = 10_000
-
 // ownLineage begins the requester of what our own authority issues for our own lineages, before their name.
 const ownLineage = "lineage "
-
-// ledger writes down what one authority does. docs/issuance.md has the steps.
-type ledger struct {
-	desk      *Desk
-	who       state.Actor
-	requester string
-	authority string // its id
-	shard     int64
-}
-
-// Plan is step 3: the draft, its shard and the audit row in one commit.
-func (l *ledger) Plan(ctx context.Context, d *ca.Draft) error {
-	return asLedger(l.desk.db.Append(ctx, l.who, func(tx *state.Tx) error {
-		tx.ActFor(l.desk.server)
-		if err := tx.UseShard(l.authority, l.shard); err != nil {
-			return err
-		}
-		if err := tx.PlanIssuance(state.Issuance{Serial: d.Serial, AuthorityID: l.authority, Shard: l.shard, Profile: d.Profile, Requester: l.requester, Subject: d.Subject,
-			KeyID: d.KeyID, Names: d.Names, NotBefore: d.NotBefore, NotAfter: d.NotAfter, TBS: d.TBS}); err != nil {
-			return err
-		}
-		return tx.Audit("ca plan", d.Serial, nil, map[string]any{"profile": d.Profile, "names": d.Names, "requester": l.requester, "keyId": d.KeyID, "notAfter": d.NotAfter})
-	}))
-}
-
-// Record is step 6.
-func (l *ledger) Record(ctx context.Context, d *ca.Draft, raw []byte) error {
-	return asLedger(l.desk.db.Append(ctx, l.who, func(tx *state.Tx) error {
-		tx.ActFor(l.desk.server)
-		if err := tx.RecordIssuance(d.Serial, raw); err != nil {
-			return err
-		}
-		return tx.Audit("ca issue", d.Serial, nil, map[string]any{"thumbprint": x509cert.Thumbprint(raw)})
-	}))
-}
-
-// Planned reads the book.
-func (l *ledger) Planned(ctx context.Context, serial string) (d *ca.Draft, raw []byte, err error) {
-	err = l.desk.db.View(ctx, func(tx *state.Tx) error {
-		i, err := tx.Issuance(serial)
-		if errors.Is(err, state.ErrNotFound) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		d, raw = &ca.Draft{Serial: i.Serial, Profile: i.Profile, Subject: i.Subject, NotBefore: i.NotBefore, NotAfter: i.NotAfter, KeyID: i.KeyID, TBS: i.TBS}, i.Certificate
-		return nil
-	})
-	if err == nil && raw != nil { // the octets that were signed stand in the certificate
-		cert, err := x509cert.ParseCertificate(raw)
-		if err != nil {
-			return nil, nil, err
-		}
-		d.TBS = cert.RawTBSCertificate
-	}
-	return d, raw, err
-}
-
-// asLedger words errors of the state as a ledger does.
-func asLedger(err error) error {
-	switch {
-	case errors.Is(err, state.ErrOutcomeUnknown):
-		return fmt.Errorf("%w: %w", ca.ErrOutcomeUnknown, err)
-	case errors.Is(err, state.ErrExists):
-		return fmt.Errorf("%w: %w", ca.ErrSerialTaken, err)
-	}
-	return err
-}
 
 // wanted is one certificate to be issued. The requester has the private half of Key.
 type wanted struct {
@@ -101,18 +29,21 @@ type wanted struct {
 	names     []string
 	subject   pkix.Name
 	requester string
-	dry       bool // decide, and draft, and leave it at that
+	secret    *state.Secret // the key, sealed, if it was made here: stored with the plan
+	agreed    bool          // a second person has agreed, or need not
+	dry       bool          // decide, and draft, and leave it at that
 }
 
 // issued is what came of it.
 type issued struct {
+	serial      string
 	certificate *x509.Certificate
-	issuer      []byte // DER of the issuing authority
+	chain       []byte // DER of the issuing authority and of those above it, one after the other
 }
 
 // issueOne takes one request through the steps of docs/issuance.md.
 func (d *Desk) issueOne(ctx context.Context, who state.Actor, w wanted) (*issued, error) {
-	if w.profile.NeedsApproval() {
+	if w.profile.NeedsApproval() && !w.agreed {
 		return nil, fmt.Errorf("issuing for profile %s: %w", w.profile.Name(), ErrApproval)
 	}
 	all, host, err := d.authorities(ctx)
@@ -130,62 +61,68 @@ func (d *Desk) issueOne(ctx context.Context, who state.Actor, w wanted) (*issued
 	if err != nil {
 		return nil, err
 	}
-	l := &ledger{desk: d, who: who, requester: w.requester, authority: a.ID}
-	err = d.db.View(ctx, func(tx *state.Tx) error {
-		l.shard, err = tx.CurrentShard(a.ID, shardSize)
+	for {
+		out, err := d.issueInShard(ctx, issuingNow{who: who, wanted: w, authority: a, host: host, issuer: issuer})
+		if errors.Is(err, state.ErrShardFull) {
+			continue // others took its last places; the next one has room for shardSize
+		}
+		if err != nil || out == nil {
+			return nil, err
+		}
+		return &issued{out.Draft.Serial, out.Certificate, chainBelow(a)}, nil
+	}
+}
+
+// chainBelow is what goes with a certificate of an authority: its own certificate and those above, without the root, which
+// whoever trusts it has.
+func chainBelow(a state.Authority) []byte {
+	chain := slices.Clone(a.Certificate)
+	above, err := x509.ParseCertificates(a.Chain)
+	if err != nil {
+		return chain // it was read before it was stored
+	}
+	for _, cert := range above {
+		if !x509cert.Inspect(cert).SelfSigned {
+			chain = append(chain, cert.Raw...)
+		}
+	}
+	return chain
+}
+
+// issuingNow is a request on its way through an authority.
+type issuingNow struct {
+	wanted
+	who       state.Actor
+	authority state.Authority
+	host      string
+	issuer    *ca.Issuer
+}
+
+// issueInShard draws it up for the shard that has room now, and issues it. A draft alone gives nothing.
+func (d *Desk) issueInShard(ctx context.Context, w issuingNow) (*ca.Issued, error) {
+	l := &ledger{desk: d, who: w.who, requester: w.requester, authority: w.authority.ID, secret: w.secret}
+	err := d.db.View(ctx, func(tx *state.Tx) (err error) {
+		l.shard, err = tx.CurrentShard(w.authority.ID, shardSize)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	r := ca.Request{PublicKey: w.key, Names: w.names, Subject: w.subject, CRL: listAddress(host, a.Name, l.shard)}
+	r := ca.Request{PublicKey: w.key, Names: w.names, Subject: w.subject, CRL: listAddress(w.host, w.authority.Name, l.shard)}
 	if w.dry {
-		_, err := issuer.Draft(w.profile, r, time.Now())
+		_, err := w.issuer.Draft(w.profile, r, time.Now())
 		return nil, err
 	}
-	authority := ca.New(issuer, l)
+	authority := ca.New(w.issuer, l)
 	out, err := authority.Issue(ctx, w.profile, r)
 	if step, ok := errors.AsType[*ca.StepError](err); ok && errors.Is(err, ca.ErrOutcomeUnknown) {
 		// It may be there: whoever asks again without looking would get another.
 		read, again := authority.Resume(context.WithoutCancel(ctx), step.Serial)
 		if again == nil && read != nil {
-			out, err = read, nil
+			return read, nil
 		}
 	}
-	if err != nil {
-		return nil, err
-	}
-	return &issued{out.Certificate, a.Certificate}, nil
-}
-
-// FinishIssuances finishes what was planned and not recorded when an earlier server ended.
-func (d *Desk) FinishIssuances(ctx context.Context) error {
-	all, host, err := d.authorities(ctx)
-	if err != nil || len(all) == 0 {
-		return err
-	}
-	var open []state.Issuance
-	const most = 10_000 // in one start; the next finds the rest
-	err = d.db.View(ctx, func(tx *state.Tx) (err error) {
-		open, err = tx.UnfinishedIssuances(time.Now(), most)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	var failed []error
-	for _, i := range open {
-		n := slices.IndexFunc(all, func(a state.Authority) bool { return a.ID == i.AuthorityID })
-		if n < 0 {
-			continue // the table refers to it, so it is there
-		}
-		issuer, err := d.issuer(ctx, all[n], host)
-		if err == nil {
-			_, err = ca.New(issuer, &ledger{desk: d, who: state.Actor{Who: "postseal", From: "start"}, authority: i.AuthorityID}).Resume(ctx, i.Serial)
-		}
-		failed = append(failed, err)
-	}
-	return errors.Join(failed...)
+	return out, err
 }
 
 // IssueRequest asks our own authority for a certificate of a new lineage, whose key is made here.
@@ -223,6 +160,10 @@ func (r IssueRequest) plan(server string) (*certPlan, error) {
 
 // Issue makes a key and lets our own authority certify it, in a lineage of its own that renews by itself.
 func (d *Desk) Issue(ctx context.Context, who state.Actor, r IssueRequest) (*Change, error) {
+	return d.issueNew(ctx, who, r, false)
+}
+
+func (d *Desk) issueNew(ctx context.Context, who state.Actor, r IssueRequest, agreed bool) (*Change, error) {
 	p, err := r.plan(d.server)
 	if err != nil {
 		return nil, err
@@ -234,16 +175,14 @@ func (d *Desk) Issue(ctx context.Context, who state.Actor, r IssueRequest) (*Cha
 	if err != nil {
 		return nil, err
 	}
-	var l state.Lineage
-	s := &sealer{}
+	var made *heldLineage
 	return d.do(ctx, who, r.Doing, func(v *view) (*Change, func(tx *state.Tx) error, error) {
 		if err := p.complete(v); err != nil {
 			return nil, nil, err
 		}
 		change := newChange(v)
-		if r.DryRun || len(s.made) == 0 { // one act issues once
-			s.recipients = v.sealer().recipients
-			if l, err = d.issueLineage(ctx, who, s, issuing{plan: p, profile: profile, dry: r.DryRun}); err != nil {
+		if r.DryRun || made == nil { // one act issues once
+			if made, err = d.issueLineage(ctx, who, v.sealer(), issuing{plan: p, profile: profile, dry: r.DryRun, agreed: agreed}); err != nil {
 				return nil, nil, err
 			}
 		}
@@ -251,6 +190,7 @@ func (d *Desk) Issue(ctx context.Context, who state.Actor, r IssueRequest) (*Cha
 			change.preview(v, p)
 			return change, nil, nil
 		}
+		l := made.lineage
 		l.Name = p.spec.name // another one may have taken the name meanwhile
 		if err := change.list(v, l, l.Generations[0]); err != nil {
 			return nil, nil, err
@@ -264,12 +204,10 @@ func (d *Desk) Issue(ctx context.Context, who state.Actor, r IssueRequest) (*Cha
 			change.Undo = "postseal cert remove " + l.Name
 		}
 		return change, func(tx *state.Tx) error {
-			for _, secret := range s.made {
-				if err := tx.AddSecret(secret); err != nil {
-					return err
-				}
-			}
 			if err := tx.AddLineage(l); err != nil {
+				return err
+			}
+			if err := tx.HoldKey(made.serial); err != nil {
 				return err
 			}
 			if err := tx.Audit("new", l.Name, nil, map[string]any{"name": l.FriendlyName, "profile": r.Profile, "thumbprints": thumbprints(l)}); err != nil {
@@ -288,24 +226,43 @@ type issuing struct {
 	plan    *certPlan
 	profile *ca.Profile
 	dry     bool
+	agreed  bool
 }
 
-func (d *Desk) issueLineage(ctx context.Context, who state.Actor, s *sealer, w issuing) (state.Lineage, error) {
+// heldLineage is a lineage whose certificate was issued and whose key was stored with the plan of serial.
+type heldLineage struct {
+	serial  string
+	lineage state.Lineage
+}
+
+func (d *Desk) issueLineage(ctx context.Context, who state.Actor, s *sealer, w issuing) (*heldLineage, error) {
 	spec := w.plan.spec
 	key, err := keys.Generate(spec.kinds[0])
 	if err != nil {
-		return state.Lineage{}, err
+		return nil, err
 	}
-	out, err := d.issueOne(ctx, who, wanted{profile: w.profile, key: key.Public(), names: spec.options.Names, requester: ownLineage + spec.name, dry: w.dry})
+	if _, err := s.seal(state.SecretMemberKey, key); err != nil {
+		return nil, err
+	}
+	out, err := d.issueOne(ctx, who, wanted{profile: w.profile, key: key.Public(), names: spec.options.Names, requester: ownLineage + spec.name, secret: &s.made[0], agreed: w.agreed, dry: w.dry})
 	if err != nil || w.dry {
-		return state.Lineage{}, err
+		return nil, err
 	}
-	m := state.Member{Algorithm: spec.kinds[0].Algorithm(), Thumbprint: x509cert.Thumbprint(out.certificate.Raw), Certificate: out.certificate.Raw, Chain: out.issuer}
-	if m.SecretID, err = s.seal(state.SecretMemberKey, key); err != nil {
-		return state.Lineage{}, err
-	}
-	return state.Lineage{ID: newID(), Name: spec.name, ServerID: spec.server, FriendlyName: spec.friendly, Origin: state.OriginAuthority, Activation: ActivationAuto, KeyAtRenewal: KeyNew,
-		Generations: []state.Generation{{ID: newID(), Number: 1, State: state.StateCurrent, Members: []state.Member{m}}}}, nil
+	m := issuedMember(out)
+	m.Algorithm, m.SecretID = spec.kinds[0].Algorithm(), s.made[0].ID
+	return &heldLineage{out.serial, issuedLineage(state.Lineage{Name: spec.name, ServerID: spec.server, FriendlyName: spec.friendly}, m)}, nil
+}
+
+// issuedMember is a certificate of our own authority as a lineage keeps it.
+func issuedMember(out *issued) state.Member {
+	return state.Member{Thumbprint: x509cert.Thumbprint(out.certificate.Raw), Certificate: out.certificate.Raw, Chain: out.chain}
+}
+
+// issuedLineage is a new lineage of our own authority with its first generation.
+func issuedLineage(l state.Lineage, m state.Member) state.Lineage {
+	l.ID, l.Origin, l.Activation, l.KeyAtRenewal = newID(), state.OriginAuthority, ActivationAuto, KeyNew
+	l.Generations = []state.Generation{{ID: newID(), Number: 1, State: state.StateCurrent, Members: []state.Member{m}}}
+	return l
 }
 
 // renewing is a member whose successor our own authority issues.
@@ -315,33 +272,52 @@ type renewing struct {
 	old     oldMember
 }
 
-// reissue asks for the successor with the same names and the profile that the book has.
-func (d *Desk) reissue(ctx context.Context, who state.Actor, s *sealer, r renewing) (state.Member, error) {
+// reissued is the successor of a member. serial is that of the plan with which its new key was stored; empty if the key
+// was kept.
+type reissued struct {
+	member state.Member
+	serial string
+}
+
+// reissue asks for the successor with the same names and the profile that the book has. Whoever agreed to the first has
+// agreed to what follows.
+func (d *Desk) reissue(ctx context.Context, who state.Actor, s *sealer, r renewing) (*reissued, error) {
 	var before state.Issuance
 	err := d.db.View(ctx, func(tx *state.Tx) (err error) {
 		before, err = tx.Issuance(x509cert.Inspect(r.leaf).Serial)
 		return err
 	})
 	if err != nil {
-		return state.Member{}, err
+		return nil, err
 	}
 	profile, err := d.profile(ctx, before.Profile)
 	if err != nil {
-		return state.Member{}, err
+		return nil, err
 	}
 	key, err := d.keyFor(ctx, r.leaf, r.old)
 	if err != nil {
-		return state.Member{}, err
+		return nil, err
 	}
-	out, err := d.issueOne(ctx, who, wanted{profile: profile, key: key.Public(), names: x509cert.Inspect(r.leaf).Names, requester: ownLineage + r.lineage.Name})
-	if err != nil {
-		return state.Member{}, err
-	}
-	m := state.Member{Algorithm: r.old.Algorithm, SecretID: r.old.SecretID, Thumbprint: x509cert.Thumbprint(out.certificate.Raw), Certificate: out.certificate.Raw, Chain: out.issuer}
+	w := wanted{profile: profile, key: key.Public(), names: x509cert.Inspect(r.leaf).Names, requester: ownLineage + r.lineage.Name, agreed: true}
 	if !r.old.keep {
-		m.SecretID, err = s.seal(state.SecretMemberKey, key)
+		if _, err := s.seal(state.SecretMemberKey, key); err != nil {
+			return nil, err
+		}
+		w.secret = &s.made[len(s.made)-1]
 	}
-	return m, err
+	if profile.Options().Subject {
+		w.subject = r.leaf.Subject
+	}
+	out, err := d.issueOne(ctx, who, w)
+	if err != nil {
+		return nil, err
+	}
+	next := &reissued{member: issuedMember(out)}
+	next.member.Algorithm, next.member.SecretID = r.old.Algorithm, r.old.SecretID
+	if w.secret != nil {
+		next.member.SecretID, next.serial = w.secret.ID, out.serial
+	}
+	return next, nil
 }
 
 // CertifyRequest asks our own authority to certify the key of a request in a file.
@@ -396,8 +372,12 @@ func (d *Desk) Certify(ctx context.Context, who state.Actor, r CertifyRequest) (
 	}
 	facts := x509cert.Inspect(out.certificate)
 	var text strings.Builder
-	for _, der := range [][]byte{out.certificate.Raw, out.issuer} {
-		text.Write(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+	chain, err := x509.ParseCertificates(out.chain)
+	if err != nil {
+		return nil, err
+	}
+	for _, cert := range slices.Concat([]*x509.Certificate{out.certificate}, chain) {
+		text.Write(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw}))
 	}
 	return &Certified{Serial: facts.Serial, Thumbprint: facts.Thumbprint, Names: w.names, NotAfter: facts.NotAfter.UTC(), PEM: text.String()}, nil
 }

@@ -29,8 +29,7 @@ type RenewRequest struct {
 // It is put in force at once, unless the lineage wants approval or NoActivate is set; bindings name the
 // lineage and stay as they are.
 func (d *Desk) Renew(ctx context.Context, who state.Actor, r RenewRequest) (*Change, error) {
-	var again *state.Member // what our own authority issued for it
-	var secrets []state.Secret
+	var again *reissued // what our own authority issued for it
 	return d.do(ctx, who, r.Doing, func(v *view) (*Change, func(tx *state.Tx) error, error) {
 		f, err := v.find(r.ID)
 		if err != nil {
@@ -57,14 +56,13 @@ func (d *Desk) Renew(ctx context.Context, who state.Actor, r RenewRequest) (*Cha
 			}
 			if l.Origin == state.OriginAuthority {
 				if again == nil { // an act that is computed again issues once
-					made, err := d.reissue(ctx, who, s, renewing{lineage: l, leaf: leaf, old: oldMember{Member: m, keep: r.KeepKey || l.KeyAtRenewal == KeyKeep}})
+					made, err := d.reissue(ctx, who, v.sealer(), renewing{lineage: l, leaf: leaf, old: oldMember{Member: m, keep: r.KeepKey || l.KeyAtRenewal == KeyKeep}})
 					if err != nil {
 						return nil, nil, fmt.Errorf("renewing %s: %w", l.Name, err)
 					}
-					again, secrets = &made, s.made
+					again = made
 				}
-				s.made = secrets
-				next.Members = append(next.Members, *again)
+				next.Members = append(next.Members, again.member)
 				continue
 			}
 			renewed, err := d.renewMember(ctx, s, leaf, oldMember{Member: m, keep: r.KeepKey || l.KeyAtRenewal == KeyKeep})
@@ -97,6 +95,11 @@ func (d *Desk) Renew(ctx context.Context, who state.Actor, r RenewRequest) (*Cha
 		return change, func(tx *state.Tx) error {
 			for _, secret := range s.made {
 				if err := tx.AddSecret(secret); err != nil {
+					return err
+				}
+			}
+			if again != nil && again.serial != "" {
+				if err := tx.HoldKey(again.serial); err != nil {
 					return err
 				}
 			}

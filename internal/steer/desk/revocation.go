@@ -1,8 +1,11 @@
 package desk
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
+	"encoding/hex"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -10,7 +13,9 @@ import (
 	"time"
 
 	"postseal/internal/ground/health"
+	"postseal/internal/ground/state"
 	"postseal/internal/ground/x509cert"
+	"postseal/internal/issue/crl"
 	"postseal/internal/keep/revocation"
 	"postseal/internal/keep/trust"
 )
@@ -45,6 +50,43 @@ func (k kept) Check(ctx context.Context, link trust.Link) trust.Finding {
 	return (&trust.Checker{Checker: checker, KeptOnly: true}).Check(ctx, link)
 }
 
+// booked is a [trust.Revocation] that answers for our own authorities from the book, and asks others about the rest: a server
+// need not fetch over the network what it publishes itself, and would report itself as unreachable while it starts.
+type booked struct {
+	desk   *Desk
+	others trust.Revocation
+}
+
+// Check looks the certificate up if our own authority has issued it. Its signature was verified, so it did.
+func (b booked) Check(ctx context.Context, link trust.Link) trust.Finding {
+	var i state.Issuance
+	ours := false
+	err := b.desk.db.View(ctx, func(tx *state.Tx) error {
+		all, err := tx.Authorities()
+		if err != nil {
+			return err
+		}
+		ours = slices.ContainsFunc(all, func(a state.Authority) bool { return bytes.Equal(a.PublicKey, link.Issuer.RawSubjectPublicKeyInfo) })
+		if !ours {
+			return nil
+		}
+		i, err = tx.Issuance(hex.EncodeToString(link.Cert.SerialNumber.Bytes()))
+		if errors.Is(err, state.ErrNotFound) {
+			return nil // an authority of ours below the root, or a signer of answers
+		}
+		return err
+	})
+	switch {
+	case err != nil:
+		return trust.Finding{State: trust.StateUnknown, Why: err.Error()}
+	case !ours:
+		return b.others.Check(ctx, link)
+	case !i.RevokedAt.IsZero():
+		return trust.Finding{State: trust.StateRevoked, Reason: crl.Reason(i.Reason).String(), Since: i.RevokedAt, AsOf: time.Now()}
+	}
+	return trust.Finding{State: trust.StateGood, AsOf: time.Now()}
+}
+
 // generation is that of the revocation data: a verdict that hangs on them is not older.
 func (j *judge) generation() uint64 {
 	j.mu.Lock()
@@ -57,7 +99,7 @@ func (j *judge) generation() uint64 {
 	if err != nil {
 		return 0
 	}
-	return checker.Generation()
+	return checker.Generation() + j.own.pki.generation() // both only grow
 }
 
 // addressesOf are those at which the revocation of a chain can be learnt, below its anchor.

@@ -34,6 +34,8 @@ type judge struct {
 
 	// revoked knows what authorities have taken back.
 	revoked func() (*revocation.Checker, error)
+	// own knows what our own authority has.
+	own *Desk
 
 	// mu guards said and asked.
 	mu    sync.Mutex
@@ -53,7 +55,7 @@ type opinion struct {
 
 // judgeFor returns the judge for what is trusted now, the old one if nothing has changed.
 func (d *Desk) judgeFor(tx *state.Tx) (*judge, error) {
-	j := &judge{said: make(map[string]opinion), revoked: d.revoked}
+	j := &judge{said: make(map[string]opinion), revoked: d.revoked, own: d}
 	var err error
 	if j.anchors, err = tx.Anchors(); err != nil {
 		return nil, err
@@ -89,7 +91,7 @@ func (j *judge) prepare() (*trust.Verifier, error) {
 	if err != nil && !errors.Is(err, trust.ErrNoSystemStore) {
 		return nil, err
 	}
-	return j.beliefs().Verifier(system, kept(j.revoked))
+	return j.beliefs().Verifier(system, booked{j.own, kept(j.revoked)})
 }
 
 // distrustOf is the built-in list with the list that was taken in and what the administrator has added.
@@ -215,10 +217,6 @@ func (v *view) worth(l state.Lineage, m state.Member, facts x509cert.Facts) (x50
 	verdict, err := v.judge.opinionOn(m, "")
 	if err != nil {
 		return "", "", "", fmt.Errorf("judging certificate %s of %s: %w", m.Thumbprint, l.Name, err)
-	}
-	if l.Origin == state.OriginAuthority && verdict.Status == x509cert.StatusRevocationCheckFailure {
-		// Nobody need be asked over the network about what stands in our own book.
-		return verdict.RootType, x509cert.StatusValid, "", nil
 	}
 	return verdict.RootType, verdict.Status, verdict.Reason, nil
 }

@@ -1,0 +1,158 @@
+package desk
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"postseal/internal/ground/state"
+	"postseal/internal/issue/ca"
+)
+
+// atOnce bounds how many strangers are answered at once from below /pki/. An answer takes a fraction of a millisecond unless
+// the client reads slowly, so who is turned away comes in a second later.
+const atOnce = 256
+
+// room counts who is inside. The zero value is empty.
+type room struct {
+	inside chan struct{}
+}
+
+// enter reports whether there was room; then leave must be called. The caller holds the lock of publishing.
+func (r *room) enter(most int) bool {
+	if r.inside == nil {
+		r.inside = make(chan struct{}, most)
+	}
+	select {
+	case r.inside <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
+func (r *room) leave() { <-r.inside }
+
+// PKI answers what clients of our own authority ask on plain HTTP:
+//
+//	/pki/AUTHORITY.cer          its certificate
+//	/pki/AUTHORITY.crl          its complete revocation list
+//	/pki/AUTHORITY/SHARD.crl    the list that stands in a certificate
+//	/pki/ocsp/AUTHORITY         answers about one certificate
+//
+// At most [atOnce] are answered at once; others get 503 with Retry-After. What is fetched has an ETag and may be kept for
+// five seconds by caches, so that a revocation is seen within five seconds through them too.
+func (d *Desk) PKI() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		d.pki.mu.Lock()
+		ok := d.pki.room.enter(atOnce)
+		d.pki.mu.Unlock()
+		if !ok {
+			w.Header().Set("Retry-After", "1")
+			http.Error(w, "too many at once", http.StatusServiceUnavailable)
+			return
+		}
+		defer d.pki.room.leave()
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		path := strings.TrimPrefix(r.URL.Path, "/pki/")
+		if rest, ok := strings.CutPrefix(path, "ocsp/"); ok {
+			name, _, _ := strings.Cut(rest, "/")
+			responder, err := d.responder(r.Context(), name)
+			if err != nil {
+				d.refuse(w, r, err)
+				return
+			}
+			responder.ServeHTTP(w, r)
+			return
+		}
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			w.Header().Set("Allow", "GET, HEAD")
+			http.Error(w, "want GET", http.StatusMethodNotAllowed)
+			return
+		}
+		p, err := d.published(r.Context(), path)
+		if err != nil {
+			d.refuse(w, r, err)
+			return
+		}
+		defer p.body.Close()
+		h := w.Header()
+		h.Set("Content-Type", p.kind)
+		h.Set("ETag", p.tag)
+		h.Set("Cache-Control", "public, max-age=5")
+		http.ServeContent(w, r, "", p.made, p.body)
+	})
+}
+
+// publishedFile is a file below /pki/ with its media type (RFC 2585 section 4).
+type publishedFile struct {
+	kind string
+	tag  string
+	made time.Time
+	body interface {
+		io.ReadSeeker
+		io.Closer
+	}
+}
+
+func (d *Desk) published(ctx context.Context, path string) (*publishedFile, error) {
+	if name, ok := strings.CutSuffix(path, ".cer"); ok {
+		a, _, err := d.authorityNamed(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		sum := sha256.Sum256(a.Certificate)
+		return &publishedFile{"application/pkix-cert", `"` + hex.EncodeToString(sum[:16]) + `"`, time.Time{}, readOnly{bytes.NewReader(a.Certificate)}}, nil
+	}
+	name, ok := strings.CutSuffix(path, ".crl")
+	if !ok {
+		return nil, state.ErrNotFound
+	}
+	var shard int64
+	if authority, number, ok := strings.Cut(name, "/"); ok {
+		var err error
+		if shard, err = strconv.ParseInt(number, 10, 64); err != nil || shard < 1 {
+			return nil, state.ErrNotFound
+		}
+		name = authority
+	}
+	for again := 0; ; again++ {
+		k, err := d.listOf(ctx, name, shard)
+		if err != nil {
+			return nil, err
+		}
+		f, err := os.Open(k.path)
+		if errors.Is(err, os.ErrNotExist) && again < 3 {
+			continue // another took its place meanwhile
+		}
+		if err != nil {
+			return nil, err
+		}
+		return &publishedFile{"application/pkix-crl", `"` + k.number + `"`, k.made, f}, nil
+	}
+}
+
+// readOnly is a body in memory.
+type readOnly struct{ *bytes.Reader }
+
+func (readOnly) Close() error { return nil }
+
+func (d *Desk) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	if errors.Is(err, ErrNoAuthority) || errors.Is(err, state.ErrNotFound) {
+		http.NotFound(w, r)
+		return
+	}
+	if !errors.Is(err, ca.ErrIssuer) { // a key that is elsewhere is no fault
+		d.log.ErrorContext(r.Context(), "publishing for our own authority", "path", r.URL.Path, "err", err)
+	}
+	w.Header().Set("Retry-After", "60")
+	http.Error(w, "not now", http.StatusServiceUnavailable)
+}

@@ -1,0 +1,305 @@
+package desk
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/big"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"postseal/internal/ground/durable"
+	"postseal/internal/ground/state"
+	"postseal/internal/issue/ca"
+	"postseal/internal/issue/crl"
+)
+
+const (
+	listLife = 24 * time.Hour // of a revocation list
+	// rootListLife is longer: a root's key may be in a safe, and it certifies five authorities.
+	rootListLife = 180 * 24 * time.Hour
+)
+
+// listLifeOf is how long a list of an authority holds; it is signed again after half of that, or when something was revoked.
+func listLifeOf(a state.Authority) time.Duration {
+	if a.Purpose == string(ca.PurposeRoot) {
+		return rootListLife
+	}
+	return listLife
+}
+
+// PublishedDir is where, in the data directory, revocation lists lie as they were signed. They are public, and each can be
+// signed anew: nothing is lost with the directory.
+const PublishedDir = "pki"
+
+// ListRequest asks for a revocation list of our own authority.
+type ListRequest struct {
+	Name  string `json:"name,omitempty"`  // of the authority; empty means servers
+	Shard int64  `json:"shard,omitempty"` // 0 is the complete list
+}
+
+// ListView is a revocation list.
+type ListView struct {
+	DER []byte `json:"der"`
+}
+
+// RevocationList returns the list that is published now.
+func (d *Desk) RevocationList(ctx context.Context, r ListRequest) (*ListView, error) {
+	if r.Name == "" {
+		r.Name = string(ca.PurposeServers)
+	}
+	k, err := d.listOf(ctx, r.Name, r.Shard)
+	if err != nil {
+		return nil, err
+	}
+	der, err := os.ReadFile(k.path)
+	if err != nil {
+		return nil, fmt.Errorf("reading the revocation list of %s: %w", r.Name, err)
+	}
+	return &ListView{DER: der}, nil
+}
+
+// keptList is a list on disk.
+type keptList struct {
+	path   string
+	number string
+	made   time.Time
+	next   time.Time
+}
+
+// listOf returns a list that says everything that was revoked before it was asked for.
+//
+// Which list that is, the state says: the number of the last one, and whether something was revoked since. The file has that
+// number in its name, so a file that was written half, or belongs to another state, is not taken for it.
+func (d *Desk) listOf(ctx context.Context, name string, shard int64) (keptList, error) {
+	a, host, err := d.authorityNamed(ctx, name)
+	if err != nil {
+		return keptList{}, err
+	}
+	if k, fresh, err := d.listOnDisk(ctx, a, shard); err != nil || fresh {
+		return k, err
+	}
+	d.pki.signing.Lock()
+	defer d.pki.signing.Unlock()
+	last, fresh, err := d.listOnDisk(ctx, a, shard)
+	if err != nil || fresh {
+		return last, err
+	}
+	if a.SecretID == "" {
+		// Its key is elsewhere, and somebody there signs its list: what he gave us is what there is.
+		if last.path != "" && time.Now().Before(last.next) {
+			return last, nil
+		}
+		return keptList{}, fmt.Errorf("the revocation list of %s: its key is not on this server: %w", name, ca.ErrIssuer)
+	}
+	issuer, err := d.issuer(ctx, a, host)
+	if err != nil {
+		return keptList{}, err
+	}
+	k, err := d.signList(ctx, listing{authority: a, issuer: issuer, host: host, shard: shard})
+	if err != nil {
+		return keptList{}, fmt.Errorf("signing the revocation list of %s: %w", name, err)
+	}
+	return k, nil
+}
+
+// listOnDisk finds the last list; fresh says that it still says everything. Without one, its path is empty.
+func (d *Desk) listOnDisk(ctx context.Context, a state.Authority, shard int64) (k keptList, fresh bool, err error) {
+	var s state.Shard
+	err = d.db.View(ctx, func(tx *state.Tx) error {
+		s, err = tx.Shard(a.ID, shard)
+		return err
+	})
+	if err != nil || s.CRLNumber == "" {
+		return keptList{}, false, err
+	}
+	k = keptList{path: d.listPath(a.ID, shard, s.CRLNumber), number: s.CRLNumber, made: s.ThisUpdate.Add(ca.Backdate), next: s.NextUpdate}
+	if _, err := os.Lstat(k.path); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return keptList{}, false, nil
+		}
+		return keptList{}, false, fmt.Errorf("looking for the revocation list of %s: %w", a.Name, err)
+	}
+	age := time.Since(k.made)
+	return k, !s.Dirty && age < listLifeOf(a)/2 && age > -time.Minute, nil
+}
+
+func (d *Desk) listPath(authorityID string, shard int64, number string) string {
+	return filepath.Join(d.db.Dir(), PublishedDir, fmt.Sprintf("%s-%d-%s.crl", authorityID, shard, number))
+}
+
+func listKey(name string, shard int64) string { return fmt.Sprintf("%s/%d", name, shard) }
+
+// listing is a list to be written.
+type listing struct {
+	authority state.Authority
+	issuer    *ca.Issuer
+	host      string
+	shard     int64
+}
+
+// signList signs a list in three steps, of which only the first keeps other writers waiting:
+//
+//	1 its number is written down, and with it that the shard is clean
+//	2 what was revoked is read, as of after step 1: whatever is revoked later makes the shard dirty again
+//	3 it is signed and written to disk as a stream, and takes the place of the one before
+//
+// A crash after step 1 loses a number, which is never used again; the next who asks has the next one signed.
+func (d *Desk) signList(ctx context.Context, l listing) (keptList, error) {
+	now := time.Now().UTC().Truncate(time.Second)
+	s := state.Shard{AuthorityID: l.authority.ID, Number: l.shard, ThisUpdate: now.Add(-ca.Backdate), NextUpdate: now.Add(listLifeOf(l.authority))}
+	var number *big.Int
+	err := d.db.Append(ctx, publisher(), func(tx *state.Tx) error {
+		tx.ActFor(d.server)
+		before, err := tx.Shard(s.AuthorityID, s.Number)
+		if err != nil {
+			return err
+		}
+		previous, _ := new(big.Int).SetString(before.CRLNumber, 10) // nil: there was none
+		number = crl.NextNumber(previous, now)
+		s.CRLNumber = number.String()
+		if err := tx.Publishing(s); err != nil {
+			return err
+		}
+		return tx.Audit("ca crl", listKey(l.authority.Name, l.shard), nil, map[string]any{"number": s.CRLNumber, "nextUpdate": s.NextUpdate})
+	})
+	if err != nil {
+		return keptList{}, err
+	}
+	var entries pile
+	err = d.db.View(ctx, func(tx *state.Tx) error {
+		// RFC 5280 section 3.3: an entry stays until it was on a list after the certificate's end.
+		return tx.EachRevoked(l.authority.ID, l.shard, now.Add(-2*listLifeOf(l.authority)), entries.add)
+	})
+	if err != nil {
+		return keptList{}, err
+	}
+	o := crl.Options{Issuer: l.issuer.Certificate(), Signer: l.issuer.Signer(), Number: number, ThisUpdate: s.ThisUpdate, NextUpdate: s.NextUpdate, Entries: entries.all}
+	if l.shard != 0 {
+		o.Point = listAddress(l.host, l.authority.Name, l.shard)
+	}
+	return d.keepList(s, func(staged *durable.Staged) error { return crl.Write(staged, o) })
+}
+
+// keepList puts a list into its place, and removes the ones before.
+func (d *Desk) keepList(s state.Shard, write func(staged *durable.Staged) error) (k keptList, err error) {
+	k = keptList{path: d.listPath(s.AuthorityID, s.Number, s.CRLNumber), number: s.CRLNumber, made: s.ThisUpdate.Add(ca.Backdate), next: s.NextUpdate}
+	if err := os.MkdirAll(filepath.Dir(k.path), 0o700); err != nil {
+		return keptList{}, err
+	}
+	staged, err := durable.Stage(k.path, 0o644)
+	if err != nil {
+		return keptList{}, err
+	}
+	if err := write(staged); err != nil {
+		return keptList{}, errors.Join(err, staged.Discard())
+	}
+	if err := staged.Commit(true); err != nil {
+		return keptList{}, err
+	}
+	return k, d.dropLists(s.AuthorityID, s.Number, k.path)
+}
+
+// dropLists removes what is on disk of a shard but for one file. Whoever is reading one reads it to its end.
+func (d *Desk) dropLists(authorityID string, shard int64, but string) error {
+	all, err := filepath.Glob(d.listPath(authorityID, shard, "*"))
+	if err != nil {
+		return err
+	}
+	var failed []error
+	for _, path := range all {
+		if path != but && !strings.HasSuffix(path, "*") {
+			failed = append(failed, durable.Remove(path))
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// publisher is who signs lists.
+func publisher() state.Actor { return state.Actor{Who: "postseal", From: "publishing"} }
+
+// pile holds the entries of a list packed, 30 octets each: a million of them as values would be a hundred megabytes.
+type pile struct{ chunks [][]byte }
+
+const (
+	pileEntry = 1 + 20 + 8 + 1 // length of the serial, serial, seconds, reason
+	pileChunk = 32_768 * pileEntry
+)
+
+func (p *pile) add(r state.Revoked) error {
+	serial, err := hex.DecodeString(r.Serial)
+	if err != nil || len(serial) > 20 {
+		return fmt.Errorf("the book has a serial %q that is none", clip(r.Serial))
+	}
+	last := len(p.chunks) - 1
+	if last < 0 || len(p.chunks[last]) == cap(p.chunks[last]) {
+		size := pileChunk
+		if last < 0 {
+			size = 256 * pileEntry // most lists are short
+		}
+		p.chunks = append(p.chunks, make([]byte, 0, size))
+		last++
+	}
+	var one [pileEntry]byte
+	one[0] = byte(len(serial))
+	copy(one[1:], serial)
+	seconds := r.RevokedAt.Unix()
+	for i := range 8 {
+		one[21+i] = byte(seconds >> (8 * i))
+	}
+	one[29] = byte(r.Reason)
+	p.chunks[last] = append(p.chunks[last], one[:]...)
+	return nil
+}
+
+// all goes over the entries in the order in which they were added.
+func (p *pile) all(yield func(crl.Entry, error) bool) {
+	for _, chunk := range p.chunks {
+		for ; len(chunk) > 0; chunk = chunk[pileEntry:] {
+			var seconds int64
+			for i := range 8 {
+				seconds |= int64(chunk[21+i]) << (8 * i)
+			}
+			if !yield(crl.Entry{Serial: chunk[1 : 1+chunk[0]], RevokedAt: time.Unix(seconds, 0), Reason: crl.Reason(chunk[29])}, nil) {
+				return
+			}
+		}
+	}
+}
+
+// TendLists forgets the lists of shards whose last certificate ended long enough ago that nobody asks for them.
+func (d *Desk) TendLists(ctx context.Context) error {
+	before := time.Now().Add(-2 * listLife)
+	var due bool
+	err := d.db.View(ctx, func(tx *state.Tx) error {
+		all, err := tx.Shards()
+		for _, s := range all {
+			due = due || s.Closed && s.Number > 0 && s.EndsAt.Before(before)
+		}
+		return err
+	})
+	if err != nil || !due {
+		return err
+	}
+	var gone []state.Shard
+	err = d.db.Append(ctx, publisher(), func(tx *state.Tx) error {
+		tx.ActFor(d.server)
+		if gone, err = tx.RetireShards(before); err != nil {
+			return err
+		}
+		var shards []string
+		for _, s := range gone {
+			shards = append(shards, listKey(s.AuthorityID, s.Number))
+		}
+		return tx.Audit("ca retire-lists", fmt.Sprint(len(gone)), map[string]any{"shards": shards}, nil)
+	})
+	failed := []error{err}
+	for _, s := range gone {
+		failed = append(failed, d.dropLists(s.AuthorityID, s.Number, ""))
+	}
+	return errors.Join(failed...)
+}
