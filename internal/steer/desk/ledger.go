@@ -90,4 +90,3 @@ func asLedger(err error) error {
 	}
 	return err
 }
-

@@ -477,4 +477,3 @@ func (a *authority) issueWithSerial(t *testing.T, like *x509.Certificate) []byte
 	}
 	return der
 }
-

@@ -196,4 +196,3 @@ func (p *publishing) responder(name string) *ocsp.Responder {
 	}
 	return r.handler
 }
-

@@ -118,7 +118,6 @@ func takingUp(v *view, i state.Issuance, a state.Authority) (func(tx *state.Tx) 
 	}, nil
 }
 
-
 // RunAuthority does for our own authority what nobody asks for, until ctx ends: once an hour the lists of shards that have
 // come to their end are forgotten.
 func (d *Desk) RunAuthority(ctx context.Context) {
