@@ -183,7 +183,7 @@ func TestWhatAListMustSayIsNotForgotten(t *testing.T) {
 	}
 	publish := func(number int64, at time.Time) {
 		update(t, db, func(tx *Tx) error {
-			return tx.Published(Shard{AuthorityID: "a1", Number: number, CRLNumber: "1", ThisUpdate: at, NextUpdate: at.Add(time.Hour)})
+			return tx.Publishing(Shard{AuthorityID: "a1", Number: number, CRLNumber: "1", ThisUpdate: at, NextUpdate: at.Add(time.Hour)})
 		})
 	}
 	unsaid := func() (got string) {

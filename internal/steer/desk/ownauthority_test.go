@@ -344,7 +344,7 @@ func TestWaysToRevoke(t *testing.T) {
 	h.certified(t, lee, "g.example.com") // of profile server
 	block, _ := pem.Decode([]byte(file.PEM))
 	keyRow, err := h.Issued(t.Context(), IssuedQuery{Search: "key.example.com"})
-	if err != nil || len(keyRow) != 2 {
+	if err != nil || len(keyRow.Lines) != 2 {
 		t.Fatalf("got %v, %v", keyRow, err)
 	}
 	foreign := newAuthority(t, "Foreign")
@@ -389,7 +389,7 @@ func TestWaysToRevoke(t *testing.T) {
 		{"thumbprint", RevokeRequest{ID: print.Thumbprint}, 1},
 		{"beginning of a thumbprint", RevokeRequest{ID: prefix.Thumbprint[:9]}, 1},
 		{"file", RevokeRequest{Certificate: &ImportFile{"d.pem", []byte(file.PEM)}}, 1},
-		{"key", RevokeRequest{Key: h.keyOf(t, keyRow[0].Serial)}, 2},
+		{"key", RevokeRequest{Key: h.keyOf(t, keyRow.Lines[0].Serial)}, 2},
 		{"requester", RevokeRequest{Requester: "kim"}, 2},
 		{"profile", RevokeRequest{Profile: "server"}, 1},
 	} {

@@ -9,7 +9,6 @@ ALTER TABLE issuance ADD COLUMN thumbprint TEXT;
 
 CREATE INDEX issuance_by_thumbprint ON issuance (thumbprint) WHERE thumbprint IS NOT NULL;
 CREATE INDEX issuance_unheld ON issuance (planned_at) WHERE secret_id IS NOT NULL;
-CREATE INDEX issuance_by_profile ON issuance (profile, planned_at);
 
 -- Requests that need a second person.
 CREATE TABLE approval (
