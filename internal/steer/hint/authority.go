@@ -31,6 +31,7 @@ func authorityEntries() []entry {
 		is("ocsp.ErrSigner", ocsp.ErrSigner, "the signer of OCSP answers is made anew by the server; start it again"),
 		is("ocsp.ErrMalformed", ocsp.ErrMalformed, "look into the question with: openssl ocsp -reqin FILE -req_text"),
 		wrong(is("signed.ErrUnsuitableKey", signed.ErrUnsuitableKey, "choose another kind for the authority's key")),
+		is("state.ErrShardFull", state.ErrShardFull, "ask again: it is drawn up for the next revocation list"),
 		is("state.ErrExists", state.ErrExists, "nothing was changed; look at what is there first"),
 	}
 }
