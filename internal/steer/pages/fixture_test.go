@@ -21,6 +21,14 @@ type running struct {
 	desk.Stopped
 	closed map[string]bool
 	trial  bool
+	at     map[string]netip.AddrPort // where a listener is, if not where it is stored
+}
+
+func (r running) Address(name string, stored netip.AddrPort) netip.AddrPort {
+	if at, ok := r.at[name]; ok {
+		return at
+	}
+	return stored
 }
 
 func (running) Running() bool                        { return true }
