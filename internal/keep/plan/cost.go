@@ -155,7 +155,11 @@ func (c *Choice) explain(san, fewest Choice) {
 		say("a stolen key can pose as one name only, and one can be revoked without the others; each is renewed on its own",
 			"키를 훔쳐도 한 이름으로만 위장할 수 있고 하나만 따로 폐기할 수 있습니다. 대신 하나씩 갱신해야 합니다")
 	case ChoiceOneName:
-		say(fmt.Sprintf("%d host names less: one name for all services of a domain, the same inside and outside (split DNS); clients and DNS must be moved first", len(c.Redirects)),
+		less := "1 host name"
+		if n := len(c.Redirects); n != 1 {
+			less = fmt.Sprintf("%d host names", n)
+		}
+		say(fmt.Sprintf("%s less: one name for all services of a domain, the same inside and outside (split DNS); clients and DNS must be moved first", less),
 			fmt.Sprintf("호스트 이름이 %d개 줄어듭니다. 한 도메인의 모든 서비스에 이름 하나를 내부와 외부에서 똑같이 씁니다(분할 DNS). 먼저 클라이언트와 DNS를 옮겨야 합니다", len(c.Redirects)))
 	}
 	if c.Cost.ByHand > 0 {

@@ -18,6 +18,7 @@ type checkPage struct {
 	Reports []reportView
 	Problem *notice
 	Asked   bool
+	Own     bool // whether to look at the listeners of this server
 }
 
 // seenRow is the last look at a listener.
@@ -47,12 +48,13 @@ type portView struct {
 type findingView struct {
 	Level, Word, Port string
 	Title             string // in the reader's language; empty where the text is in it
-	Text, Do          string // in English
+	Text              string // in English
+	Do                []piece
 }
 
 // check shows the last look at each listener, and asks which hosts to look at.
 func (p *center) check(w http.ResponseWriter, r *http.Request, v visitor) {
-	p.showCheck(w, r, v, checkPage{}, values{})
+	p.showCheck(w, r, v, checkPage{Own: true}, values{})
 }
 
 func (p *center) showCheck(w http.ResponseWriter, r *http.Request, v visitor, page checkPage, given values) {
@@ -89,7 +91,7 @@ func (p *center) lookAtHosts(w http.ResponseWriter, r *http.Request, v visitor) 
 	if !ok {
 		return
 	}
-	page := checkPage{Hosts: given.Get("hosts"), Asked: true}
+	page := checkPage{Hosts: given.Get("hosts"), Asked: true, Own: given.on("own")}
 	request := desk.CheckRequest{Hosts: given.lines("hosts"), StartTLS: given.Get("starttls"), All: given.on("own")}
 	request.Quick = len(request.Hosts) > maxThorough
 	var answer desk.CheckAnswer
@@ -142,7 +144,7 @@ func (w *words) report(r probe.Report) reportView {
 		if f.Severity == probe.OK {
 			continue
 		}
-		one := findingView{Text: upper(f.Text), Do: upper(f.Do)}
+		one := findingView{Text: upper(f.Text), Do: capitalised(pieces(f.Do))}
 		one.Level, one.Word = w.severity(f.Severity)
 		if f.Port != 0 {
 			one.Port = plainNumber(f.Port)

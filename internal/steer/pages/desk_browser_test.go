@@ -209,6 +209,8 @@ func TestBrowserCheck(t *testing.T) {
 	v.page("check-not-yet")
 
 	// Nothing asked for is a refusal in words.
+	v.wantTrue(`document.querySelector('input[name="own"]').checked`)
+	v.do(chromedp.Click(chromedp.CSS(`input[name="own"]`)))
 	v.press(".sheet button.main")
 	v.wantTrue(`document.querySelector('[role="alert"]') !== null`)
 
@@ -217,7 +219,7 @@ func TestBrowserCheck(t *testing.T) {
 	v.do(chromedp.KeyEvent(" "))
 	v.tabTo(".sheet button.main")
 	v.follow(chromedp.KeyEvent(kb.Enter))
-	v.wantText("What was seen", "mail1.example.com", "self-signed", "served")
+	v.wantText("What was seen", "mail1.example.com", "Is self-signed", "which is not what is bound here", "Is trusted by this organisation and not by the roots of this machine")
 	v.wantTrue(`document.querySelectorAll(".report tbody tr").length === 2`)
 	v.page("check-own")
 

@@ -22,6 +22,7 @@ const lifeUnits = 1000
 type life struct {
 	Level string
 	Left  string // "1,825 days left"
+	Short string // "1,825 days", where what is said of is named already
 	Share string // "99% of its life"; empty once it ended
 	Gone  int    // of lifeUnits
 	Rest  int
@@ -40,14 +41,19 @@ func (w *words) life(from, until, now time.Time) life {
 		if days := int(-left / (24 * time.Hour)); days > 0 {
 			l.Left = w.say("left.ended", w.days(days))
 		}
+		l.Short = l.Left
 		return l
 	case now.Before(from):
 		l.Level, l.Rest, l.Left = levelBad, lifeUnits, w.say("left.not-yet")
+		l.Short = l.Left
 		return l
 	case now.After(renewal.Ending(from, until)):
 		l.Level = levelWarn
 	}
-	l.Left = w.left(left)
+	l.Left, l.Short = w.left(left), w.left(left)
+	if days := int(left / (24 * time.Hour)); days > 0 {
+		l.Short = w.days(days)
+	}
 	share := 1.0
 	if whole := until.Sub(from); whole > 0 {
 		share = float64(left) / float64(whole)

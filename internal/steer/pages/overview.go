@@ -71,6 +71,7 @@ type listenerRow struct {
 	Certificate       string
 	Names, ByName     []string
 	Left, Level       string // of the certificate; empty without one
+	Short             string // Left in few words
 	Backend, Sessions string
 }
 
@@ -248,7 +249,7 @@ func (w *words) listener(l desk.ListenerView, byThumbprint map[string]desk.Certi
 	}
 	if first.Thumbprint != "" {
 		life := w.life(first.NotBefore, first.NotAfter, now)
-		row.Left, row.Level = life.Left, life.Level
+		row.Left, row.Short, row.Level = life.Left, life.Short, life.Level
 	}
 	return row
 }

@@ -42,7 +42,7 @@ func (w *words) portMap(server string, listeners []desk.ListenerView, byThumbpri
 		}
 		head := portHead{plainNumber(l.Port), l.Listener}
 		row := w.listener(l, byThumbprint, now)
-		cell := portCell{portHead: head, Level: row.Level, Left: row.Left, Held: l.Certificate, Page: "/listeners"}
+		cell := portCell{portHead: head, Level: row.Level, Left: row.Short, Held: l.Certificate, Page: "/listeners"}
 		if len(l.Thumbprints) > 0 {
 			cell.Page = address("/certificate", "id", l.Thumbprints[0])
 		}
