@@ -28,6 +28,16 @@ func TestFilesShareABudget(t *testing.T) {
 			t.Errorf("file %d cost %d iterations of the budget", n, b.spent-before)
 		}
 	}
+	if b.certificates != 2*len(mustRead(t, "mail.pfx", cheap, withPassword(testPassword)).Certificates) || b.keys != 2 {
+		t.Errorf("two files have %d certificates and %d keys", b.certificates, b.keys)
+	}
+	for what, full := range map[string]*Budget{"certificates": {certificates: maxAllCertificates}, "private keys": {keys: maxAllKeys}} {
+		o.Budget = full
+		if _, err := Read("mail.pfx", cheap, o); !isLimit(err) || !strings.Contains(err.Error(), what+" in all files") {
+			t.Errorf("got %v, want a LimitError of %s", err, what)
+		}
+	}
+	o.Budget = b
 	b.spent = maxAllIterations - 1
 	_, err := Read("mail.pfx", cheap, o)
 	if !isLimit(err) || !strings.Contains(err.Error(), "mail.pfx") {

@@ -24,13 +24,21 @@ const (
 	maxIterations = 10_000_000
 	// maxAllIterations bounds those of all files that share a [Budget].
 	maxAllIterations = 3 * maxIterations
+	// maxAllCertificates and maxAllKeys bound what all files have together that share a [Budget]. Whoever takes them in
+	// judges each, and a million are sixty megabytes.
+	maxAllCertificates = 20_000
+	maxAllKeys         = 20_000
 	// maxPasswordBytes bounds a password: old password hashes go over all of it for each bag.
 	maxPasswordBytes = 4 << 10
 )
 
 // Budget is what files that are read for one purpose may cost together: each alone may take ten seconds, and a request
 // can bring thousands. The zero value is a whole one; [Read] takes from it. It is for one goroutine.
-type Budget struct{ spent int64 } // iterations
+type Budget struct {
+	spent        int64 // iterations
+	certificates int
+	keys         int
+}
 
 // Origin says where something stood. The zero value of each part means that there is none.
 type Origin struct {
@@ -221,6 +229,19 @@ func (r *reader) spend(rounds int64, at Origin) error {
 		b.spent += rounds
 	}
 	r.spent += rounds
+	return nil
+}
+
+// another takes one more certificate or key from what all files may have together.
+func (r *reader) another(of func(*Budget) *int, what string, most int, at Origin) error {
+	if r.opts.Budget == nil {
+		return nil
+	}
+	have := of(r.opts.Budget)
+	if *have >= most {
+		return &LimitError{At: at, What: what + " in all files together", Limit: int64(most)}
+	}
+	*have++
 	return nil
 }
 

@@ -152,6 +152,9 @@ func (r *reader) readCertificate(der []byte, at Origin, label Label) error {
 	if len(r.contents.Certificates) >= maxCertificates {
 		return &LimitError{At: at, What: "certificates", Limit: maxCertificates}
 	}
+	if err := r.another(func(b *Budget) *int { return &b.certificates }, "certificates", maxAllCertificates, at); err != nil {
+		return err
+	}
 	r.contents.Certificates = append(r.contents.Certificates, Certificate{Certificate: cert, From: at, Label: label})
 	return nil
 }

@@ -26,6 +26,9 @@ func (r *reader) readKey(data []byte, at Origin, label Label) error {
 	if !r.isNew("key", der) {
 		return nil
 	}
+	if err := r.another(func(b *Budget) *int { return &b.keys }, "private keys", maxAllKeys, at); err != nil {
+		return err
+	}
 	key, err := keys.Parse(der)
 	if errors.Is(err, keys.ErrUnknownKind) {
 		return &UnsupportedError{At: at, What: "this kind of private key"}
