@@ -167,6 +167,9 @@ func (r *reader) readRequest(der []byte, at Origin) error {
 	if err != nil {
 		return formatErrorf(at, "parsing a request: %v", err)
 	}
+	if !x509cert.WellFormedRequest(der) {
+		return formatErrorf(at, "parsing a request: an element too many, or one of another kind than RFC 2986 section 4 has there")
+	}
 	if key, ok := request.PublicKey.(*rsa.PublicKey); ok && key.N.BitLen() > maxRSABits {
 		return &LimitError{At: at, What: "bits of an RSA key", Limit: maxRSABits}
 	}
@@ -204,11 +207,19 @@ func (r *reader) readPKCS7(der []byte, at Origin) error {
 	if !kind.Equal(oidSignedData()) {
 		return &UnsupportedError{At: at, What: "PKCS #7 of type " + nameOf(kind)}
 	}
-	var certs, lists cryptobyte.String
+	var digests, inside, certs, lists cryptobyte.String
+	var digest algorithm
 	if !info.ReadASN1(&content, certificates) || !content.ReadASN1(&signed, cbasn1.SEQUENCE) ||
-		!signed.SkipASN1(cbasn1.INTEGER) || !signed.SkipASN1(cbasn1.SET) || !signed.SkipASN1(cbasn1.SEQUENCE) ||
-		!signed.ReadOptionalASN1(&certs, nil, certificates) || !signed.ReadOptionalASN1(&lists, nil, crls) {
+		!signed.SkipASN1(cbasn1.INTEGER) || !signed.ReadASN1(&digests, cbasn1.SET) || !signed.ReadASN1(&inside, cbasn1.SEQUENCE) ||
+		!inside.SkipASN1(cbasn1.OBJECT_IDENTIFIER) || !inside.SkipOptionalASN1(certificates) || !inside.Empty() ||
+		!signed.ReadOptionalASN1(&certs, nil, certificates) || !signed.ReadOptionalASN1(&lists, nil, crls) ||
+		!signed.SkipASN1(cbasn1.SET) || !signed.Empty() || !content.Empty() || !info.Empty() {
 		return formatErrorf(at, "PKCS #7 is damaged")
+	}
+	for !digests.Empty() {
+		if !readAlgorithm(&digests, &digest) {
+			return formatErrorf(at, "PKCS #7 is damaged")
+		}
 	}
 	for at.Item = 1; !certs.Empty(); at.Item++ {
 		var cert cryptobyte.String

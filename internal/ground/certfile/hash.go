@@ -118,7 +118,9 @@ func readAlgorithm(s *cryptobyte.String, a *algorithm) bool {
 		return false
 	}
 	a.params = inner
-	return true
+	var parameters cryptobyte.String
+	var tag cbasn1.Tag
+	return inner.Empty() || inner.ReadAnyASN1(&parameters, &tag) && inner.Empty()
 }
 
 // derivation makes a key of size octets from a password in UTF-8. cost is how many iterations that is.

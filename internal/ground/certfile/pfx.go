@@ -31,7 +31,7 @@ func (r *reader) readPFX(der []byte, at Origin) error {
 	if kind.Equal(oidSignedData()) {
 		return &UnsupportedError{At: at, What: "a PFX file under the signature of a public key"}
 	}
-	if !kind.Equal(oidData()) || !info.ReadASN1(&content, explicit0) || !content.ReadASN1(&safe, cbasn1.OCTET_STRING) {
+	if !kind.Equal(oidData()) || !info.ReadASN1(&content, explicit0) || !content.ReadASN1(&safe, cbasn1.OCTET_STRING) || !content.Empty() || !info.Empty() {
 		return damaged
 	}
 	if s.Empty() {
@@ -164,7 +164,7 @@ func (b *bags) readSafes(octets []byte) error {
 	}
 	outer := cryptobyte.String(der)
 	var safes cryptobyte.String
-	if !outer.ReadASN1(&safes, cbasn1.SEQUENCE) {
+	if !outer.ReadASN1(&safes, cbasn1.SEQUENCE) || !outer.Empty() {
 		return b.damaged("the list of safes")
 	}
 	for !safes.Empty() {
@@ -173,12 +173,12 @@ func (b *bags) readSafes(octets []byte) error {
 		}
 		var info, content, plain cryptobyte.String
 		var kind asn1.ObjectIdentifier
-		if !safes.ReadASN1(&info, cbasn1.SEQUENCE) || !info.ReadASN1ObjectIdentifier(&kind) || !info.ReadASN1(&content, explicit0) {
+		if !safes.ReadASN1(&info, cbasn1.SEQUENCE) || !info.ReadASN1ObjectIdentifier(&kind) || !info.ReadASN1(&content, explicit0) || !info.Empty() {
 			return b.damaged("a safe")
 		}
 		switch {
 		case kind.Equal(oidData()):
-			if !content.ReadASN1(&plain, cbasn1.OCTET_STRING) {
+			if !content.ReadASN1(&plain, cbasn1.OCTET_STRING) || !content.Empty() {
 				return b.damaged("a safe")
 			}
 		case kind.Equal(oidEncryptedData()):
@@ -248,7 +248,7 @@ func (b *bags) readBags(octets []byte, depth int) error {
 	}
 	outer := cryptobyte.String(der)
 	var list cryptobyte.String
-	if !outer.ReadASN1(&list, cbasn1.SEQUENCE) {
+	if !outer.ReadASN1(&list, cbasn1.SEQUENCE) || !outer.Empty() {
 		return b.damaged("a safe")
 	}
 	for !list.Empty() {
@@ -306,13 +306,13 @@ func (b *bags) readBag(kind asn1.ObjectIdentifier, value []byte, label Label, de
 func (b *bags) boxed(value cryptobyte.String, x509Kind string) ([]byte, error) {
 	var s, inner, octets cryptobyte.String
 	var kind asn1.ObjectIdentifier
-	if !value.ReadASN1(&s, cbasn1.SEQUENCE) || !s.ReadASN1ObjectIdentifier(&kind) || !s.ReadASN1(&inner, explicit0) {
+	if !value.ReadASN1(&s, cbasn1.SEQUENCE) || !s.ReadASN1ObjectIdentifier(&kind) || !s.ReadASN1(&inner, explicit0) || !s.Empty() {
 		return nil, b.damaged("a bag")
 	}
 	if kind.String() != x509Kind {
 		return nil, nil
 	}
-	if !inner.ReadASN1(&octets, cbasn1.OCTET_STRING) || len(octets) == 0 {
+	if !inner.ReadASN1(&octets, cbasn1.OCTET_STRING) || len(octets) == 0 || !inner.Empty() {
 		return nil, b.damaged("a bag")
 	}
 	return octets, nil
@@ -321,7 +321,7 @@ func (b *bags) boxed(value cryptobyte.String, x509Kind string) ([]byte, error) {
 func (b *bags) readShroudedKey(value cryptobyte.String, label Label) error {
 	var s, ciphertext cryptobyte.String
 	var a algorithm
-	if !value.ReadASN1(&s, cbasn1.SEQUENCE) || !readAlgorithm(&s, &a) || !s.ReadASN1(&ciphertext, cbasn1.OCTET_STRING) {
+	if !value.ReadASN1(&s, cbasn1.SEQUENCE) || !readAlgorithm(&s, &a) || !s.ReadASN1(&ciphertext, cbasn1.OCTET_STRING) || !s.Empty() {
 		return b.damaged("an encrypted private key")
 	}
 	plain, err := b.decrypt(a, ciphertext)

@@ -147,7 +147,8 @@ func formOf(der []byte) form {
 func parseDER(der []byte) (*Private, error) {
 	var key crypto.PrivateKey
 	var err error
-	switch formOf(der) {
+	f := formOf(der)
+	switch f {
 	case formPKCS8:
 		key, err = x509.ParsePKCS8PrivateKey(der)
 	case formPKCS1:
@@ -162,6 +163,9 @@ func parseDER(der []byte) (*Private, error) {
 	if err != nil {
 		// The cause stays outside: its types are those of encoding/asn1 and say nothing to a caller.
 		return nil, fmt.Errorf("%w: %v", ErrNoPrivateKey, err)
+	}
+	if !wellFormed(der, f) {
+		return nil, fmt.Errorf("%w: an element too many, or one that should not be there", ErrNoPrivateKey)
 	}
 	p, err := New(key)
 	if err == nil && !halvesAgree(der, p) {

@@ -30,13 +30,16 @@ func ParseCertificate(der []byte) (*x509.Certificate, error) {
 		return nil, fmt.Errorf("parsing a certificate of %d octets: %w", len(der), ErrCertificateTooLong)
 	}
 	cert, err := x509.ParseCertificate(der)
-	if err == nil {
-		return cert, nil
+	if err != nil {
+		var relativeErr error
+		if cert, relativeErr = parseRelative(der); relativeErr != nil {
+			return nil, fmt.Errorf("parsing a certificate: %w", err)
+		}
 	}
-	if cert, relativeErr := parseRelative(der); relativeErr == nil {
-		return cert, nil
+	if !wellFormed(der) {
+		return nil, fmt.Errorf("parsing a certificate: %w", errStructure)
 	}
-	return nil, fmt.Errorf("parsing a certificate: %w", err)
+	return cert, nil
 }
 
 // Facts are what a certificate says of itself, in the words of "A certificate in JSON" (spec/cli.md). They are claims:
