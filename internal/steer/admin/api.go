@@ -168,8 +168,8 @@ func acts(d *desk.Desk) map[string]act {
 			return d.Check(ctx, r) // changes nothing here, but speaks to others in our name; less than admin to our own only
 		}),
 		"notice/list": looking(d.Notices),
-		"notice/test": operating(func(ctx context.Context, _ state.Actor, _ Nothing) ([]desk.NoticeTest, error) {
-			return d.TestNotices(ctx) // changes nothing here, but writes to others in our name
+		"notice/test": administering(func(ctx context.Context, _ state.Actor, _ Nothing) ([]desk.NoticeTest, error) {
+			return d.TestNotices(ctx) // changes nothing here, but fills the mailboxes of administrators, in which a warning must be seen
 		}),
 		"report/show":    looking(d.Report),
 		"check/seen":     looking(func(ctx context.Context, _ Nothing) ([]desk.Seen, error) { return d.LastSeen(ctx) }),

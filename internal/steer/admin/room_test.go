@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -116,5 +117,22 @@ func TestALookReachesAsFarAsTheToken(t *testing.T) {
 	}
 	if w := s.ask(t, "POST", "/api/v1/check/run", "Bearer "+all, "192.0.2.1", look); w.Code != http.StatusOK {
 		t.Errorf("admin: got %d, %s", w.Code, w.Body)
+	}
+}
+
+// TestWhatOperateMayDo: an act is not given away by a word in a long table. What operate may do neither lets keys out, nor
+// changes whom we trust, by what we are known or who may act, nor writes to anybody.
+func TestWhatOperateMayDo(t *testing.T) {
+	t.Parallel()
+	want := strings.Fields("ca/issue cert/activate cert/disable cert/enable cert/import cert/new cert/remove cert/renew cert/renew-request cert/request cert/rollback check/run lineage/set plan/apply")
+	var got []string
+	for name, a := range acts(nil) {
+		if a.scope == desk.ScopeOperate {
+			got = append(got, name)
+		}
+	}
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		t.Errorf("got  %q\nwant %q", got, want)
 	}
 }

@@ -181,10 +181,21 @@ type KeptRequest struct {
 	RecoveryID string `json:"recoveryId,omitempty"`
 }
 
+// maxBackupText bounds what is remembered of a backup; a path has at most 4096 octets.
+const maxBackupText = 4096
+
 // Kept remembers a backup.
 func (d *Desk) Kept(ctx context.Context, who state.Actor, r KeptRequest) (*RecoveryView, error) {
 	if r.ID == "" || r.File == "" {
 		return nil, &ValueError{"id", r.ID, "want the id of a backup and the name of its file"}
+	}
+	for name, text := range map[string]string{"id": r.ID, "file": r.File, "recoveryId": r.RecoveryID} {
+		if text == "" {
+			continue
+		}
+		if err := checkText(name, text, maxBackupText); err != nil { // status shows it on terminals
+			return nil, err
+		}
 	}
 	_, err := d.db.Update(ctx, who, func(tx *state.Tx) error {
 		tx.ActFor(d.server)

@@ -3,6 +3,8 @@ package desk
 import (
 	"crypto/x509"
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 
 	"postseal/internal/ground/x509cert"
@@ -60,5 +62,19 @@ func TestOperateDoesNotChooseTheCertificateOfManagement(t *testing.T) {
 	}
 	if _, err := h.Enable(WithBearer(t.Context(), with(ScopeOperate)), tester(), EnableRequest{ID: "internal-mail1-example-com", Services: "POP,IMAP"}); err != nil {
 		t.Errorf("other services with operate: %v", err)
+	}
+}
+
+// TestThePathOfABackupCannotMoveTheCursor: status shows it.
+func TestThePathOfABackupCannotMoveTheCursor(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, nil)
+	for _, r := range []KeptRequest{{ID: "b", File: "/mnt/\x1b[2Jb"}, {ID: "b\n", File: "/mnt/b"}, {ID: "b", File: "/mnt/b", RecoveryID: "\u202e"}, {ID: "b", File: "/" + strings.Repeat("b", 5000)}} {
+		if _, err := h.Kept(t.Context(), tester(), r); !isA[*ValueError](err) {
+			t.Errorf("%.60q: got %v, want a ValueError", fmt.Sprint(r), err)
+		}
+	}
+	if v, err := h.Kept(t.Context(), tester(), KeptRequest{ID: "b", File: "/mnt/백업 1.age"}); err != nil || v.Backup.File != "/mnt/백업 1.age" {
+		t.Errorf("got %+v, %v", v, err)
 	}
 }
