@@ -15,7 +15,7 @@ import (
 
 func (a *app) caCommand() *cobra.Command {
 	return noun("ca", "The organisation's own authority", a.caInitCommand(), a.caShowCommand(), a.caIssueCommand(), a.caListCommand(), a.caCountsCommand(), a.caKeepCommand(),
-		a.caRevokeCommand(), a.caCRLCommand())
+		a.caRevokeCommand(), a.caCRLCommand(), a.caProfileCommand(), a.caPendingCommand(), a.caApproveCommand(), a.caRejectCommand(), a.caCertificateCommand(), a.caBulkCommand())
 }
 
 func (a *app) caInitCommand() *cobra.Command {
@@ -102,27 +102,13 @@ func (a *app) caIssueCommand() *cobra.Command {
 	return c
 }
 
-// certify prints what was issued for a request in a file.
+// certify asks, and prints what was issued for a request in a file.
 func (a *app) certify(cmd *cobra.Command, r desk.CertifyRequest, out string) error {
 	v, err := call[desk.Certified](cmd.Context(), a, "ca/certify", r)
 	if err != nil {
 		return err
 	}
-	switch {
-	case a.json:
-		return a.printJSON(v)
-	case a.dryRun:
-		fmt.Fprintf(a.out, "It would be issued for %s.\n", strings.Join(v.Names, ", "))
-		return nil
-	case out == "":
-		fmt.Fprint(a.out, v.PEM)
-		return nil
-	}
-	if err := durable.WriteFile(out, []byte(v.PEM), 0o644); err != nil {
-		return err
-	}
-	fmt.Fprintf(a.out, "Issued %s for %s until %s: %s\n", v.Serial, strings.Join(v.Names, ", "), localDate(v.NotAfter), out)
-	return nil
+	return a.printCertified(v, out)
 }
 
 func (a *app) caRevokeCommand() *cobra.Command {

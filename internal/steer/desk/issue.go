@@ -5,11 +5,9 @@ import (
 	"crypto"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"postseal/internal/ground/certfile"
@@ -44,7 +42,7 @@ type issued struct {
 // issueOne takes one request through the steps of docs/issuance.md.
 func (d *Desk) issueOne(ctx context.Context, who state.Actor, w wanted) (*issued, error) {
 	if w.profile.NeedsApproval() && !w.agreed {
-		return nil, fmt.Errorf("issuing for profile %s: %w", w.profile.Name(), ErrApproval)
+		return nil, fmt.Errorf("issuing for profile %s: %w", w.profile.Name(), ErrApproval) // whoever calls keeps it for one
 	}
 	all, host, err := d.authorities(ctx)
 	if err != nil {
@@ -181,6 +179,18 @@ func (d *Desk) issueNew(ctx context.Context, who state.Actor, r IssueRequest, ag
 			return nil, nil, err
 		}
 		change := newChange(v)
+		if profile.NeedsApproval() && !agreed {
+			if _, err := d.issueLineage(ctx, who, v.sealer(), issuing{plan: p, profile: profile, dry: true, agreed: true}); err != nil {
+				return nil, nil, err
+			}
+			change.Notes = append(change.Notes, "a second person must agree: postseal ca pending")
+			if r.DryRun {
+				return change, nil, nil
+			}
+			id, err := d.hold(ctx, who, profile.Name(), p.spec.options.Names, heldRequest{Issue: &r})
+			change.Notes = []string{waitsFor(id)}
+			return change, nil, err
+		}
 		if r.DryRun || made == nil { // one act issues once
 			if made, err = d.issueLineage(ctx, who, v.sealer(), issuing{plan: p, profile: profile, dry: r.DryRun, agreed: agreed}); err != nil {
 				return nil, nil, err
@@ -329,18 +339,23 @@ type CertifyRequest struct {
 	DryRun  bool       `json:"dryRun,omitempty"` // only say whether it would be issued
 }
 
-// Certified is a certificate that was issued for a request in a file.
+// Certified is a certificate that was issued for a request in a file, or the request that waits for a second person.
 type Certified struct {
 	Serial     string    `json:"serial"`
 	Thumbprint string    `json:"thumbprint"`
 	Names      []string  `json:"names"`
-	NotAfter   time.Time `json:"notAfter"`
-	PEM        string    `json:"pem"` // with its issuer
+	NotAfter   time.Time `json:"notAfter,omitzero"`
+	PEM        string    `json:"pem"`               // with its issuer
+	Waiting    string    `json:"waiting,omitempty"` // id of the request that waits; then there is no certificate
 }
 
 // Certify issues for a request in a file. Its signature proves that whoever made it holds the key (RFC 2986 section 4.2);
-// who asks is whoever calls.
+// who asks is whoever calls. If the profile needs a second person, the request waits for him: [Certified.Waiting].
 func (d *Desk) Certify(ctx context.Context, who state.Actor, r CertifyRequest) (*Certified, error) {
+	return d.certify(ctx, who, r, false)
+}
+
+func (d *Desk) certify(ctx context.Context, who state.Actor, r CertifyRequest, agreed bool) (*Certified, error) {
 	if r.Profile == "" {
 		r.Profile = "server"
 	}
@@ -348,36 +363,75 @@ func (d *Desk) Certify(ctx context.Context, who state.Actor, r CertifyRequest) (
 	if err != nil {
 		return nil, err
 	}
-	read, err := certfile.Read(r.CSR.Name, r.CSR.Data, certfile.ReadOptions{})
+	csr, err := readCSR(r.CSR)
 	if err != nil {
 		return nil, err
 	}
-	if len(read.Requests) != 1 {
-		return nil, &ValueError{"--csr", r.CSR.Name, fmt.Sprintf("want a file with one request, it has %d", len(read.Requests))}
-	}
-	csr := read.Requests[0].CertificateRequest
-	if err := csr.CheckSignature(); err != nil {
-		return nil, &ValueError{"--csr", r.CSR.Name, "its signature is not that of its key"}
-	}
-	w := wanted{profile: profile, key: csr.PublicKey, names: append(slices.Clone(r.Domains), r.Emails...), requester: who.Who, dry: r.DryRun}
+	waits := profile.NeedsApproval() && !agreed
+	w := wanted{profile: profile, key: csr.PublicKey, names: append(slices.Clone(r.Domains), r.Emails...), requester: who.Who, agreed: true, dry: r.DryRun || waits}
 	if len(w.names) == 0 {
 		w.names = append(append(append(w.names, csr.DNSNames...), ipTexts(csr)...), csr.EmailAddresses...)
 	}
 	if profile.Options().Subject {
 		w.subject = csr.Subject
 	}
-	out, err := d.issueOne(ctx, who, w)
-	if err != nil || r.DryRun {
-		return &Certified{Names: w.names}, err
+	if !w.dry {
+		if left, err := d.finishLeft(ctx, who, w, csr); err != nil || left != nil {
+			return left, err
+		}
 	}
-	facts := x509cert.Inspect(out.certificate)
-	var text strings.Builder
-	chain, err := x509.ParseCertificates(out.chain)
+	out, err := d.issueOne(ctx, who, w)
+	switch {
+	case err != nil || r.DryRun:
+		return &Certified{Names: w.names}, err
+	case waits:
+		id, err := d.hold(ctx, who, r.Profile, w.names, heldRequest{Certify: &r})
+		return &Certified{Names: w.names, Waiting: id}, err
+	}
+	return newCertified(out)
+}
+
+// finishLeft finishes what a command without a server had planned for the same request when it was killed: whoever asks
+// again wants that one and no second. With a server its start has done it, and what is planned there is under way.
+func (d *Desk) finishLeft(ctx context.Context, who state.Actor, w wanted, csr *x509.CertificateRequest) (*Certified, error) {
+	if d.runtime.Running() {
+		return nil, nil
+	}
+	var all []state.Issuance
+	err := d.db.View(ctx, func(tx *state.Tx) (err error) {
+		all, err = tx.PickIssuances(state.Picked{KeyID: keyIDOf(csr.RawSubjectPublicKeyInfo)}, 100)
+		return err
+	})
+	for _, i := range all {
+		if i.Certificate != nil || i.Profile != w.profile.Name() || i.Requester != w.requester {
+			continue
+		}
+		if err := d.FinishIssuances(ctx); err != nil {
+			return nil, err
+		}
+		out, err := d.IssuedCertificate(ctx, i.Serial)
+		if err != nil {
+			return nil, err
+		}
+		if slices.Equal(slices.Sorted(slices.Values(out.Names)), slices.Sorted(slices.Values(w.names))) {
+			return out, nil
+		}
+	}
+	return nil, err
+}
+
+// readCSR reads a file with one request, whose signature is that of its key.
+func readCSR(file ImportFile) (*x509.CertificateRequest, error) {
+	read, err := certfile.Read(file.Name, file.Data, certfile.ReadOptions{})
 	if err != nil {
 		return nil, err
 	}
-	for _, cert := range slices.Concat([]*x509.Certificate{out.certificate}, chain) {
-		text.Write(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw}))
+	if len(read.Requests) != 1 {
+		return nil, &ValueError{"--csr", file.Name, fmt.Sprintf("want a file with one request, it has %d", len(read.Requests))}
 	}
-	return &Certified{Serial: facts.Serial, Thumbprint: facts.Thumbprint, Names: w.names, NotAfter: facts.NotAfter.UTC(), PEM: text.String()}, nil
+	csr := read.Requests[0].CertificateRequest
+	if err := csr.CheckSignature(); err != nil {
+		return nil, &ValueError{"--csr", file.Name, "its signature is not that of its key"}
+	}
+	return csr, nil
 }

@@ -1,0 +1,282 @@
+package desk
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"postseal/internal/ground/state"
+	"postseal/internal/ground/x509cert"
+)
+
+var (
+	// ErrSamePerson: whoever asked for a certificate that needs a second person cannot be that person.
+	ErrSamePerson = errors.New("whoever asked cannot agree")
+	// ErrDecided: a request waits for nobody any more.
+	ErrDecided = errors.New("it was decided already")
+)
+
+// maxWaiting bounds the requests that wait for a second person: whoever asks must not fill the disk.
+const maxWaiting = 10_000
+
+// ApprovalView is a request that needs a second person.
+type ApprovalView struct {
+	ID        string    `json:"id"`
+	Profile   string    `json:"profile"`
+	Requester string    `json:"requester"`
+	Names     []string  `json:"names"`
+	Status    string    `json:"status"` // waiting, approved or rejected
+	AskedAt   time.Time `json:"askedAt"`
+	DecidedAt time.Time `json:"decidedAt,omitzero"`
+	DecidedBy string    `json:"decidedBy,omitempty"`
+	Reason    string    `json:"reason,omitempty"` // of a rejection
+	Serial    string    `json:"serial,omitempty"` // what was issued for it
+}
+
+// PendingQuery asks which requests need a second person.
+type PendingQuery struct {
+	All bool `json:"all,omitempty"` // those that were decided too
+}
+
+// Pending lists them, those that wait first, then the newest.
+func (d *Desk) Pending(ctx context.Context, q PendingQuery) ([]ApprovalView, error) {
+	var rows []state.Approval
+	err := d.db.View(ctx, func(tx *state.Tx) (err error) {
+		rows, err = tx.Approvals(q.All, maxWaiting)
+		return err
+	})
+	out := []ApprovalView{}
+	for _, a := range rows {
+		v := ApprovalView{ID: a.ID, Profile: a.Profile, Requester: a.Requester, Names: a.Names, Status: a.State, AskedAt: a.AskedAt.UTC(), DecidedBy: a.DecidedBy, Reason: a.Reason, Serial: a.Serial}
+		if !a.DecidedAt.IsZero() {
+			v.DecidedAt = a.DecidedAt.UTC()
+		}
+		out = append(out, v)
+	}
+	return out, err
+}
+
+// heldRequest is what is kept of a request until it is decided: one of the two.
+type heldRequest struct {
+	Issue   *IssueRequest   `json:"issue,omitempty"`
+	Certify *CertifyRequest `json:"certify,omitempty"`
+}
+
+// hold keeps a request, which was found good, for a second person, and returns its id.
+func (d *Desk) hold(ctx context.Context, who state.Actor, profile string, names []string, r heldRequest) (string, error) {
+	text, err := json.Marshal(r)
+	if err != nil {
+		return "", err
+	}
+	a := state.Approval{ID: newID(), Profile: profile, Requester: who.Who, Names: names, Request: string(text)}
+	return a.ID, d.db.Append(ctx, who, func(tx *state.Tx) error {
+		tx.ActFor(d.server)
+		waiting, err := tx.Approvals(false, maxWaiting)
+		if err != nil {
+			return err
+		}
+		if len(waiting) >= maxWaiting {
+			return &ValueError{"--profile", profile, fmt.Sprintf("%d requests wait already; decide them first", maxWaiting)}
+		}
+		if err := tx.AddApproval(a); err != nil {
+			return err
+		}
+		return tx.Audit("ca request", a.ID, nil, map[string]any{"profile": profile, "names": names})
+	})
+}
+
+// waitsFor is the note of a request that waits.
+func waitsFor(id string) string {
+	return "it waits for a second person, who runs: postseal ca approve " + id
+}
+
+// Decision is a second person's word on a request.
+type Decision struct {
+	Doing
+	ID     string `json:"id"`
+	Reason string `json:"reason,omitempty"` // of a rejection, for whoever asked
+}
+
+// Approve agrees to a request, and issues it. Whoever asked cannot agree ([ErrSamePerson]). One that was approved and not
+// issued, because something failed, is issued now.
+func (d *Desk) Approve(ctx context.Context, who state.Actor, r Decision) (*Certified, error) {
+	a, err := d.undecided(ctx, r.ID)
+	if err != nil {
+		return nil, err
+	}
+	if a.Requester == who.Who {
+		return nil, fmt.Errorf("approving request %s of %s: %w", a.ID, a.Requester, ErrSamePerson)
+	}
+	var held heldRequest
+	if err := json.Unmarshal([]byte(a.Request), &held); err != nil {
+		return nil, fmt.Errorf("reading request %s: %w", a.ID, err)
+	}
+	if r.DryRun {
+		return &Certified{Names: a.Names, Waiting: a.ID}, nil
+	}
+	if a.State == state.ApprovalWaiting {
+		// It is written down before anything is issued: a crash afterwards leaves an approved request without a serial.
+		if err := d.decide(ctx, who, Decision{ID: a.ID}, state.ApprovalApproved); err != nil {
+			return nil, err
+		}
+	} else if done, err := d.issuedFor(ctx, a); err != nil || done != nil {
+		return done, err
+	}
+	requester := state.Actor{Who: a.Requester, From: "approved by " + who.Who}
+	var out *Certified
+	if held.Certify != nil {
+		if out, err = d.certify(ctx, requester, *held.Certify, true); err != nil {
+			return nil, err
+		}
+	} else {
+		change, err := d.issueNew(ctx, requester, *held.Issue, true)
+		if err != nil {
+			return nil, err
+		}
+		if out, err = d.IssuedCertificate(ctx, change.Certificates[0].Serial); err != nil {
+			return nil, err
+		}
+	}
+	return out, d.served(ctx, who, a.ID, out.Serial)
+}
+
+// issuedFor finds what was issued for an approved request before the server died: its key was certified after the decision.
+func (d *Desk) issuedFor(ctx context.Context, a state.Approval) (*Certified, error) {
+	var held heldRequest
+	if err := json.Unmarshal([]byte(a.Request), &held); err != nil || held.Certify == nil {
+		return nil, err // a lineage's name is taken, so it cannot be issued twice
+	}
+	csr, err := readCSR(held.Certify.CSR)
+	if err != nil {
+		return nil, err
+	}
+	var all []state.Issuance
+	err = d.db.View(ctx, func(tx *state.Tx) (err error) {
+		all, err = tx.PickIssuances(state.Picked{KeyID: keyIDOf(csr.RawSubjectPublicKeyInfo)}, 100)
+		return err
+	})
+	for _, i := range all {
+		if i.Certificate != nil && i.Profile == a.Profile && i.Requester == a.Requester && !i.PlannedAt.Before(a.DecidedAt) {
+			out, err := d.IssuedCertificate(ctx, i.Serial)
+			if err != nil {
+				return nil, err
+			}
+			return out, d.served(ctx, starter(), a.ID, i.Serial)
+		}
+	}
+	return nil, err
+}
+
+func (d *Desk) served(ctx context.Context, who state.Actor, id, serial string) error {
+	return d.db.Append(ctx, who, func(tx *state.Tx) error {
+		tx.ActFor(d.server)
+		if err := tx.ServedApproval(id, serial); err != nil {
+			return err
+		}
+		return tx.Audit("ca served", id, nil, map[string]any{"serial": serial})
+	})
+}
+
+// Reject refuses a request. Whoever asked may withdraw it so, too.
+func (d *Desk) Reject(ctx context.Context, who state.Actor, r Decision) (*ApprovalView, error) {
+	if r.Reason != "" {
+		if err := checkText("--reason", r.Reason, 200); err != nil {
+			return nil, err
+		}
+	}
+	a, err := d.undecided(ctx, r.ID)
+	if err != nil {
+		return nil, err
+	}
+	if a.State != state.ApprovalWaiting {
+		return nil, fmt.Errorf("rejecting request %s: %w", a.ID, ErrDecided)
+	}
+	if !r.DryRun {
+		if err := d.decide(ctx, who, r, state.ApprovalRejected); err != nil {
+			return nil, err
+		}
+	}
+	return &ApprovalView{ID: a.ID, Profile: a.Profile, Requester: a.Requester, Names: a.Names, Status: state.ApprovalRejected, AskedAt: a.AskedAt.UTC(), DecidedBy: who.Who, Reason: r.Reason}, nil
+}
+
+// undecided finds a request that waits, or was approved and not issued.
+func (d *Desk) undecided(ctx context.Context, id string) (a state.Approval, err error) {
+	err = d.db.View(ctx, func(tx *state.Tx) error {
+		a, err = tx.Approval(id)
+		return err
+	})
+	if err == nil && (a.State == state.ApprovalRejected || a.Serial != "") {
+		err = fmt.Errorf("request %s was %s on %s: %w", a.ID, a.State, a.DecidedAt.UTC().Format(time.DateOnly), ErrDecided)
+	}
+	return a, err
+}
+
+func (d *Desk) decide(ctx context.Context, who state.Actor, r Decision, to string) error {
+	err := d.db.Append(ctx, who, func(tx *state.Tx) error {
+		tx.ActFor(d.server)
+		if err := tx.DecideApproval(r.ID, who.Who, to, r.Reason); err != nil {
+			return err
+		}
+		return tx.Audit(map[string]string{state.ApprovalApproved: "ca approve", state.ApprovalRejected: "ca reject"}[to], r.ID, nil, map[string]any{"reason": r.Reason})
+	})
+	if errors.Is(err, state.ErrNotFound) { // two decided at once
+		return fmt.Errorf("deciding request %s: %w", r.ID, ErrDecided)
+	}
+	return err
+}
+
+// IssuedCertificate returns a certificate of the book, with its issuer.
+func (d *Desk) IssuedCertificate(ctx context.Context, serial string) (*Certified, error) {
+	all, _, err := d.authorities(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var i state.Issuance
+	err = d.db.View(ctx, func(tx *state.Tx) (err error) {
+		i, err = tx.Issuance(plainHex(strings.TrimSpace(serial)))
+		return err
+	})
+	if errors.Is(err, state.ErrNotFound) || err == nil && i.Certificate == nil {
+		return nil, &UnknownIssuedError{ID: serial}
+	}
+	if err != nil {
+		return nil, err
+	}
+	n := slices.IndexFunc(all, func(a state.Authority) bool { return a.ID == i.AuthorityID })
+	cert, err := x509cert.ParseCertificate(i.Certificate)
+	if err != nil {
+		return nil, err
+	}
+	return newCertified(&issued{i.Serial, cert, chainBelow(all[n])})
+}
+
+// newCertified is a certificate as whoever asked gets it.
+func newCertified(out *issued) (*Certified, error) {
+	facts := x509cert.Inspect(out.certificate)
+	c := &Certified{Serial: facts.Serial, Thumbprint: facts.Thumbprint, Names: append([]string{}, facts.Names...), NotAfter: facts.NotAfter.UTC()}
+	chain, err := x509.ParseCertificates(out.chain)
+	if err != nil {
+		return nil, err
+	}
+	var text strings.Builder
+	text.Write(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: out.certificate.Raw}))
+	for _, above := range chain {
+		text.Write(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: above.Raw}))
+	}
+	c.PEM = text.String()
+	return c, nil
+}
+
+// keyIDOf is how the book names a public key.
+func keyIDOf(spki []byte) string {
+	sum := sha256.Sum256(spki)
+	return hex.EncodeToString(sum[:])
+}
