@@ -2,13 +2,8 @@ package main
 
 import (
 	"bytes"
-	"encoding/csv"
 	"errors"
 	"fmt"
-	"io"
-	"strconv"
-	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -55,7 +50,7 @@ func (a *app) reportShowCommand() *cobra.Command {
 			return err
 		case asCSV:
 			var b bytes.Buffer
-			if err := writeCertificates(&b, report.Certificates); err != nil {
+			if err := desk.WriteCertificates(&b, report.Certificates); err != nil {
 				return err
 			}
 			return o.write(a, b.Bytes(), false)
@@ -67,36 +62,5 @@ func (a *app) reportShowCommand() *cobra.Command {
 	return c
 }
 
-// writeCertificates writes a line for each certificate.
-func writeCertificates(w io.Writer, all []desk.Certificate) error {
-	out := csv.NewWriter(w)
-	rows := [][]string{{"lineage", "generation", "state", "name", "subject", "issuer", "serial", "names", "not before", "not after", "key", "status", "reason", "serves", "self-signed", "private key", "exportable", "SHA-256", "server"}}
-	at := func(t time.Time) string {
-		if t.IsZero() {
-			return ""
-		}
-		return t.UTC().Format(time.RFC3339)
-	}
-	for _, c := range all {
-		rows = append(rows, []string{c.Lineage, strconv.Itoa(c.Generation), c.State, c.Name, c.Subject, c.Issuer, c.Serial, strings.Join(c.Names, " "), at(c.NotBefore), at(c.NotAfter),
-			c.KeyType, string(c.Status), c.StatusReason, c.ServicesText, strconv.FormatBool(c.SelfSigned), strconv.FormatBool(c.HasPrivateKey), strconv.FormatBool(c.Exportable), c.SHA256, c.Server})
-	}
-	for _, row := range rows {
-		for i, cell := range row {
-			row[i] = plainCell(cell)
-		}
-		if err := out.Write(row); err != nil {
-			return err
-		}
-	}
-	out.Flush()
-	return out.Error()
-}
-
 // plainCell keeps a spreadsheet from taking for a formula what somebody wrote into a certificate.
-func plainCell(text string) string {
-	if text != "" && strings.ContainsRune("=+-@\t\r", rune(text[0])) {
-		return "'" + text
-	}
-	return text
-}
+func plainCell(text string) string { return desk.InertCell(text) }

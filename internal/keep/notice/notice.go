@@ -61,6 +61,21 @@ func Stage(l Life, now time.Time) (stage int, tell bool) {
 	return Overdue, l.ByItself
 }
 
+// Next is when a notice of a stage is told more urgently, if nothing is done about it; there is none for what hurts
+// already, and for what has no end.
+func Next(stage int, end time.Time) (at time.Time, ok bool) {
+	if stage == Now || end.IsZero() {
+		return time.Time{}, false
+	}
+	days := 0
+	for _, s := range stages() {
+		if s < stage {
+			days = s
+		}
+	}
+	return end.AddDate(0, 0, -days), true
+}
+
 // Finding is something to be told now.
 type Finding struct {
 	Kind, Object string

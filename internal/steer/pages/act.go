@@ -280,7 +280,7 @@ func partsOf(own string) (path string, keep []string) {
 	if err != nil {
 		return "/", nil
 	}
-	for _, name := range []string{"id", "authority", "step", "answers"} {
+	for _, name := range []string{"id", "authority", "days", "step", "answers"} {
 		keep = append(keep, name, u.Query().Get(name))
 	}
 	return u.Path, keep
@@ -299,6 +299,8 @@ func placeOf(path string) string {
 		return "plan"
 	case strings.HasPrefix(path, "/backup"):
 		return "backup"
+	case strings.HasPrefix(path, "/notices"), strings.HasPrefix(path, "/report"):
+		return "notices"
 	case strings.HasPrefix(path, "/check"):
 		return "check"
 	}

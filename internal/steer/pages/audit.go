@@ -119,9 +119,7 @@ func (p *center) auditFile(w http.ResponseWriter, r *http.Request, v visitor) {
 			p.log.ErrorContext(r.Context(), "management page failed", "doing", "sending the audit trail", "peer", r.RemoteAddr, "err", err)
 			panic(http.ErrAbortHandler) // the browser must see that the rest is missing
 		case before == 0:
-			h := w.Header()
-			h.Set("Content-Type", "text/csv; charset=utf-8; header=present")
-			h.Set("Content-Disposition", `attachment; filename="postseal-audit.csv"`)
+			attach(w, "postseal-audit.csv")
 			out.Write([]string{"number", "at", "who", "from", "act", "object", "before", "after"}) // the reader is gone when this fails
 		}
 		for _, d := range trail {
@@ -138,12 +136,7 @@ func (p *center) auditFile(w http.ResponseWriter, r *http.Request, v visitor) {
 }
 
 // inert keeps a cell from being a formula in a spreadsheet: names are what somebody has chosen.
-func inert(cell string) string {
-	if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
-		return "'" + cell
-	}
-	return cell
-}
+func inert(cell string) string { return desk.InertCell(cell) }
 
 func auditWords() vocabulary {
 	return vocabulary{

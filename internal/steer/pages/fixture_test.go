@@ -62,6 +62,12 @@ type organisation struct {
 // share one.
 func newOrganisation(t testing.TB, runtime running) organisation {
 	t.Helper()
+	return newOrganisationTold(t, runtime, desk.Noticing{})
+}
+
+// newOrganisationTold is one that tells somebody.
+func newOrganisationTold(t testing.TB, runtime running, notices desk.Noticing) organisation {
+	t.Helper()
 	dir := t.TempDir()
 	db, err := state.Open(t.Context(), state.Options{Dir: dir, Create: true})
 	if err != nil {
@@ -78,7 +84,7 @@ func newOrganisation(t testing.TB, runtime running) organisation {
 		t.Fatal(err)
 	}
 	set := new(health.Set)
-	d, err := desk.Open(t.Context(), desk.Options{State: db, Sealing: o.Sealing, Runtime: runtime, Health: set, Log: testLog(t)})
+	d, err := desk.Open(t.Context(), desk.Options{State: db, Sealing: o.Sealing, Runtime: runtime, Health: set, Log: testLog(t), Notices: notices})
 	if err != nil {
 		t.Fatal(err)
 	}

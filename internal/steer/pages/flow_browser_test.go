@@ -208,7 +208,7 @@ func TestBrowserPages(t *testing.T) {
 			"pending": "/certificate?id=webmail-example-com", "internal": "/certificate?id=internal-mail1-example-com", "refused": "/certificate?id=nobody", "new": "/certificate/new", "request": "/certificate/request", "import": "/certificate/import",
 			"enable": "/certificate/enable?id=mail-example-com", "export": "/certificate/export?id=mail-example-com", "listeners": "/listeners",
 			"trust": "/trust", "trust-add": "/trust/add", "distrust": "/trust/distrust",
-			"check": "/check", "plan": "/plan", "calendar": "/plan/calendar", "authorities": "/plan/authorities?want=acme", "audit": "/audit?all=1", "backup": "/backup", "tokens": "/tokens",
+			"check": "/check", "plan": "/plan", "calendar": "/plan/calendar", "authorities": "/plan/authorities?want=acme", "audit": "/audit?all=1", "backup": "/backup", "tokens": "/tokens", "notices": "/notices", "report": "/report?days=30",
 		} {
 			separator := "?"
 			if strings.Contains(path, "?") {

@@ -36,6 +36,7 @@ func visits(session, link string) map[string]request {
 		"enable nothing": "/certificate/enable?id=nothing", "export": "/certificate/export?id=" + management, "export refused": "/certificate/export?id=" + internal,
 		"listeners": "/listeners", "trust": "/trust", "plan": "/plan", "plan, an authority": "/plan?authority=letsencrypt", "calendar": "/plan/calendar", "authorities": "/plan/authorities?want=acme&want=free",
 		"check": "/check", "audit": "/audit", "audit, everything": "/audit?all=1&who=test", "audit, none": "/audit?object=nobody", "backup": "/backup", "tokens": "/tokens",
+		"notices": "/notices", "report": "/report", "report, a month": "/report?days=30",
 		"trust, add": "/trust/add", "distrust": "/trust/distrust",
 		"wizard": "/wizard", "wizard, services": wizardAt("services", "kind=public"), "wizard, names": wizardAt("names", wizardAnswers), "wizard, edited": wizardAt("names", wizardAnswers+"&domain=other.example.com"),
 		"wizard, authority": wizardAt("authority", wizardAnswers+"&want=old-android"), "wizard, organisation": wizardAt("organisation", wizardAnswers+"&authority=digicert&validation=organisation"),
@@ -57,6 +58,7 @@ func visits(session, link string) map[string]request {
 		"settings":        {"/certificate/lineage", "id=" + management + "&lineage=" + management + "&activation=approve&key=keep"},
 		"listener off":    {"/listeners/disable", "listener=imaps"},
 		"listener on":     {"/listeners/enable", "listener=imaps"},
+		"no test message": {"/notices/test", "x=1"},
 		"no listener":     {"/listeners/enable", "listener=gopher"},
 		"made":            {"/certificate/new", "name=Shop&domains=shop.example.com&services=IMAP&services=HTTP"},
 		"badly made":      {"/certificate/new", "name=Shop&domains=not a name&days=x"},
@@ -189,7 +191,7 @@ func readStrictly(t *testing.T, h http.Handler, q request) {
 			}
 		case atom.Form:
 			// A step of the wizard changes nothing either.
-			if filter := at["method"] == "get" && slices.Contains([]string{"/certificates", "/plan", "/plan/authorities", "/audit", "/wizard"}, at["action"]); at["method"] != "post" && !filter {
+			if filter := at["method"] == "get" && slices.Contains([]string{"/certificates", "/plan", "/plan/authorities", "/audit", "/report", "/wizard"}, at["action"]); at["method"] != "post" && !filter {
 				t.Errorf("<form> with method %q", at["method"])
 			}
 		case atom.Script, atom.Style, atom.Iframe, atom.Img, atom.Object:

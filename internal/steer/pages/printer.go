@@ -99,7 +99,7 @@ type place struct {
 func (p page) Places() []place {
 	var all []place
 	for _, one := range [][2]string{{"overview", "/"}, {"certificates", "/certificates"}, {"listeners", "/listeners"}, {"trust", "/trust"},
-		{"check", "/check"}, {"plan", "/plan"}, {"audit", "/audit"}, {"backup", "/backup"}, {"tokens", "/tokens"}} {
+		{"check", "/check"}, {"plan", "/plan"}, {"notices", "/notices"}, {"audit", "/audit"}, {"backup", "/backup"}, {"tokens", "/tokens"}} {
 		all = append(all, place{one[1], p.words.say("nav." + one[0]), one[0] == p.Here})
 	}
 	return all

@@ -17,7 +17,7 @@ func TestContrast(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	light, rest, found := strings.Cut(string(source), "@media (prefers-color-scheme: dark)")
+	light, rest, found := strings.Cut(string(source), "@media screen and (prefers-color-scheme: dark)")
 	if !found {
 		t.Fatal("the style sheet has no dark scheme")
 	}

@@ -185,6 +185,10 @@ func TestKeysAreUsedAndThere(t *testing.T) {
 	for _, set := range []string{desk.PublicAuthority, desk.PublicServer} {
 		used["public."+set], used["public."+set+".teach"] = true, true
 	}
+	for _, outcome := range []string{state.NoticeSent, state.NoticeUnsure, state.NoticePerhaps, state.NoticeGaveUp} {
+		used["told."+outcome] = true
+	}
+	used["channel.mail"], used["channel.webhook"] = true, true
 	for _, act := range auditedActs(t) {
 		used["did."+act] = true
 	}
