@@ -15,17 +15,21 @@ import (
 	"postseal/internal/ground/durable"
 )
 
-// migrate brings the database from version to the newest one. What exists is copied first.
+// migrate brings the database from version to the newest one. What exists is copied first. Two changes that are made at
+// the same time may come in the order that their numbers do not have: a database that has the later one gets the earlier
+// one too.
 func (db *DB) migrate(ctx context.Context, version, newest int64) error {
 	if version == newest {
-		return nil
+		if whole, err := db.migrated(ctx); whole || err != nil {
+			return err
+		}
 	}
 	if version > 0 {
 		if err := db.backup(ctx, version); err != nil {
 			return err
 		}
 	}
-	provider, err := goose.NewProvider(goose.DialectSQLite3, db.write, db.files, goose.WithSlog(slog.New(slog.DiscardHandler)))
+	provider, err := goose.NewProvider(goose.DialectSQLite3, db.write, db.files, goose.WithAllowOutofOrder(true), goose.WithSlog(slog.New(slog.DiscardHandler)))
 	if err != nil {
 		return fmt.Errorf("migrating the state: %w", named(err))
 	}
@@ -33,6 +37,19 @@ func (db *DB) migrate(ctx context.Context, version, newest int64) error {
 		return fmt.Errorf("migrating the state from version %d to %d: %w", version, newest, named(err))
 	}
 	return nil
+}
+
+// migrated says whether every migration was made of a database that is of the newest version.
+func (db *DB) migrated(ctx context.Context) (bool, error) {
+	files, err := fs.ReadDir(db.files, ".")
+	if err != nil {
+		return false, err
+	}
+	var made int
+	if err := db.write.QueryRowContext(ctx, `SELECT count(DISTINCT version_id) FROM goose_db_version WHERE is_applied = 1 AND version_id > 0`).Scan(&made); err != nil {
+		return false, fmt.Errorf("migrating the state: %w", named(err))
+	}
+	return made >= len(files), nil
 }
 
 // backup copies the whole database into DIR/backups, and keeps the newest few of such copies. VACUUM INTO

@@ -72,6 +72,28 @@ func TestMigration(t *testing.T) {
 	wantBackups(t, dir, 1)
 }
 
+// TestAMigrationThatCameLater: its number is smaller than that of one that was made already, because two people worked at
+// the same time. It was passed over without a word, and what needed it failed later.
+func TestAMigrationThatCameLater(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	files, ok := later(t, "CREATE TABLE later (x BIGINT);").(fstest.MapFS)
+	if !ok {
+		t.Fatal("the migrations are no map")
+	}
+	closeDB(t, openWith(t, Options{Dir: dir, Create: true, migrations: files}))
+	files["9998_earlier.sql"] = &fstest.MapFile{Data: []byte("-- +goose Up\nCREATE TABLE earlier (x BIGINT);")}
+	db := openWith(t, Options{Dir: dir, migrations: files})
+	if _, err := db.write.ExecContext(t.Context(), `SELECT * FROM earlier, later`); err != nil {
+		t.Errorf("the earlier one was passed over: %v", err)
+	}
+	closeDB(t, db)
+	closeDB(t, openWith(t, Options{Dir: dir, migrations: files})) // nothing to migrate any more: no second copy
+	if copies, err := os.ReadDir(filepath.Join(dir, "backups")); err != nil || len(copies) != 1 {
+		t.Errorf("got %d copies from before, %v, want 1", len(copies), err)
+	}
+}
+
 // wantBackups wants n copies, closed to others and sound.
 func wantBackups(t *testing.T, dir string, n int) (names []string) {
 	t.Helper()
