@@ -40,6 +40,8 @@ func actsOf() map[string][]string {
 		"ca counts":          {"ca/counts"},
 		"ca keep":            {"ca/keep"},
 		"ca revoke":          {"ca/revoke"},
+		"ca extend":          {"ca/extend"},
+		"ca rollover":        {"ca/rollover"},
 		"ca profile list":    {"ca/profile-list"},
 		"ca profile show":    {"ca/profile-show"},
 		"ca profile set":     {"ca/profile-set"},

@@ -56,6 +56,20 @@ func (tx *Tx) SetAuthorityState(id, s string) error {
 	return tx.hit(`UPDATE authority SET state = $2 WHERE id = $1`, id, s)
 }
 
+// SetAuthorityParent says which authority is above, empty for none.
+func (tx *Tx) SetAuthorityParent(id, parent string) error {
+	return tx.hit(`UPDATE authority SET parent_id = $2 WHERE id = $1`, id, nullable(parent))
+}
+
+// ReplaceChains gives the members of lineages that send one chain along another, and says how many they were.
+func (tx *Tx) ReplaceChains(before, after []byte) (int64, error) {
+	result, err := tx.tx.ExecContext(tx.ctx, `UPDATE member SET chain = $2 WHERE chain = $1`, before, after)
+	if err != nil {
+		return 0, fmt.Errorf("replacing chains: %w", err)
+	}
+	return result.RowsAffected()
+}
+
 // ForgetAuthorityKey takes an authority's key out of the state: it was exported, and lives elsewhere from now on.
 func (tx *Tx) ForgetAuthorityKey(id string) error {
 	var secret sql.NullString

@@ -38,6 +38,8 @@ type AuthorityOptions struct {
 	Years int
 	// CRL, OCSP and Issuers are http addresses of the authority above. Empty ones are left out.
 	CRL, OCSP, Issuers string
+
+	crossed bool // a root's other certificate, by another root: see CertifyRoot
 }
 
 // SelfSign makes a root's certificate: signed by its own key, trusted because somebody says so.
@@ -156,7 +158,12 @@ func (o AuthorityOptions) extensions(keyID, issuerKeyID []byte) ([]extension, er
 		{ce(arcKeyUsage), true, keyUsageBits(x509.KeyUsageCertSign | x509.KeyUsageCRLSign)},
 	}
 	if root {
-		return append(list, extension{ce(arcBasicConstraints), true, basicConstraints(true, -1)}), nil
+		list = append(list, extension{ce(arcBasicConstraints), true, basicConstraints(true, -1)})
+		if o.crossed {
+			list = append(list, extension{ce(arcAuthorityKeyID), false, authorityKeyID(issuerKeyID)})
+			list = append(list, o.addresses()...)
+		}
+		return list, nil
 	}
 	domains, networks, err := o.constraints()
 	if err != nil {
@@ -173,13 +180,18 @@ func (o AuthorityOptions) extensions(keyID, issuerKeyID []byte) ([]extension, er
 		extension{ce(arcBasicConstraints), true, basicConstraints(true, 0)},
 		extension{ce(arcNameConstraints), true, nameConstraints(domains, networks)},
 	)
+	return append(list, o.addresses()...), nil
+}
+
+// addresses are where to ask about the authority above.
+func (o AuthorityOptions) addresses() (list []extension) {
 	if o.CRL != "" {
 		list = append(list, extension{ce(arcCRLPoints), false, crlPoint(o.CRL)})
 	}
 	if o.OCSP != "" || o.Issuers != "" {
 		list = append(list, extension{oidAuthorityInfo(), false, authorityInfo(o.OCSP, o.Issuers)})
 	}
-	return list, nil
+	return list
 }
 
 func (o AuthorityOptions) constraints() (domains []string, networks []netip.Prefix, err error) {

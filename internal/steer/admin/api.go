@@ -151,6 +151,8 @@ func acts(d *desk.Desk) map[string]act {
 		"ca/issue":           operating(d.Issue),
 		"ca/certify":         administering(d.Certify), // for a key that the caller brings
 		"ca/revoke":          administering(d.Revoke),
+		"ca/extend":          administering(d.Extend),
+		"ca/rollover":        administering(d.Rollover),
 		"ca/profile-list":    looking(func(ctx context.Context, _ Nothing) ([]desk.ProfileView, error) { return d.CAProfiles(ctx) }),
 		"ca/profile-show":    looking(func(ctx context.Context, r Named) (*desk.ProfileView, error) { return d.CAProfile(ctx, r.ID) }),
 		"ca/profile-set":     administering(d.SetCAProfile),

@@ -336,7 +336,7 @@ func (d *Desk) profiles(ctx context.Context) ([]*ca.Profile, error) {
 			return err
 		}
 		for _, a := range all { // what it may certify is what stands in its certificate
-			if cert, err := x509cert.ParseCertificate(a.Certificate); err == nil && len(cert.PermittedDNSDomains) > 0 {
+			if cert, err := x509cert.ParseCertificate(a.Certificate); err == nil && a.State == state.AuthorityActive && len(cert.PermittedDNSDomains) > 0 {
 				domains = cert.PermittedDNSDomains
 			}
 		}

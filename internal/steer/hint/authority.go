@@ -26,6 +26,7 @@ func authorityEntries() []entry {
 		is("desk.ErrAuthorityExists", desk.ErrAuthorityExists, "nothing was changed; look at it with: postseal ca show"),
 		is("desk.ErrNoAuthority", desk.ErrNoAuthority, "make one: postseal ca init; or see what there is: postseal ca show"),
 		is("desk.ErrApproval", desk.ErrApproval, "ask with: postseal ca issue --csr FILE; the request then waits for a second person: postseal ca pending"),
+		is("desk.ErrNothingNew", desk.ErrNothingNew, "nothing was changed; see what they certify: postseal ca show"),
 		is("desk.ErrSamePerson", desk.ErrSamePerson, "another administrator agrees, with his own user or token: postseal ca approve"),
 		is("desk.ErrDecided", desk.ErrDecided, "nothing was changed; see: postseal ca pending --all"),
 		is("desk.ErrBuiltInProfile", desk.ErrBuiltInProfile, "nothing was changed; see: postseal ca profile list"),
