@@ -68,7 +68,7 @@ fuzz:
 	@grep -Eron '^func Fuzz[A-Za-z0-9_]*' --include='*_test.go' . | sort | while IFS=: read -r file line name; do \
 		name=$${name#func }; \
 		echo "$$name in $$(dirname "$$file"), $(FUZZTIME)"; \
-		go test -run='^$$' -fuzz="^$$name\$$" -fuzztime=$(FUZZTIME) "$$(dirname "$$file")" || exit 1; \
+		go test -run='^$$' -fuzz="^$$name\$$" -fuzztime=$(FUZZTIME) -fuzzminimizetime=100x "$$(dirname "$$file")" || exit 1; \
 	done
 
 soak: deps build

@@ -209,9 +209,10 @@ func (r *reader) readPKCS7(der []byte, at Origin) error {
 	}
 	var digests, inside, certs, lists cryptobyte.String
 	var digest algorithm
+	var version int64
 	if !info.ReadASN1(&content, certificates) || !content.ReadASN1(&signed, cbasn1.SEQUENCE) ||
-		!signed.SkipASN1(cbasn1.INTEGER) || !signed.ReadASN1(&digests, cbasn1.SET) || !signed.ReadASN1(&inside, cbasn1.SEQUENCE) ||
-		!inside.SkipASN1(cbasn1.OBJECT_IDENTIFIER) || !inside.SkipOptionalASN1(certificates) || !inside.Empty() ||
+		!signed.ReadASN1Integer(&version) || !signed.ReadASN1(&digests, cbasn1.SET) || !signed.ReadASN1(&inside, cbasn1.SEQUENCE) ||
+		!inside.ReadASN1ObjectIdentifier(&kind) || !inside.SkipOptionalASN1(certificates) || !inside.Empty() ||
 		!signed.ReadOptionalASN1(&certs, nil, certificates) || !signed.ReadOptionalASN1(&lists, nil, crls) ||
 		!signed.SkipASN1(cbasn1.SET) || !signed.Empty() || !content.Empty() || !info.Empty() {
 		return formatErrorf(at, "PKCS #7 is damaged")

@@ -162,7 +162,7 @@ func readPBKDF2(a algorithm, size int, at Origin) (derivation, error) {
 	}
 	if !s.ReadASN1(&salt, cbasn1.OCTET_STRING) || !s.ReadASN1Integer(&iterations) ||
 		s.PeekASN1Tag(cbasn1.INTEGER) && !s.ReadASN1Integer(&keyLength) ||
-		!s.Empty() && !readAlgorithm(&s, &prf) ||
+		!s.Empty() && !readAlgorithm(&s, &prf) || !s.Empty() ||
 		iterations < 1 || len(salt) > maxSaltBytes || keyLength < 0 || keyLength > 64 {
 		return derivation{}, formatErrorf(at, "the parameters of PBKDF2 are damaged")
 	}

@@ -1,126 +1,185 @@
 package certfile
 
 import (
-	"path/filepath"
-	"regexp"
+	"bytes"
+	"crypto"
+	"crypto/rand"
+	"crypto/sha1"
+	"crypto/sha256"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"errors"
+	"fmt"
+	"math/big"
 	"slices"
-	"strings"
 	"testing"
+	"testing/cryptotest"
+	"time"
 
+	keystore "github.com/pavlo-v-chernykh/keystore-go/v4"
+	"golang.org/x/crypto/cryptobyte"
+	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+
+	"postseal/internal/ground/keys"
 	"postseal/internal/peers"
 )
 
-// TestOpenSSLAgrees damages each form in hundreds of ways and asks OpenSSL. Where one takes what the other refuses, the
-// reason must be in a list: [stricter] or [laxer]. CRLs are not here: Read only finds them, package revocation reads them.
+// judged are files that are the same in each run, so that their mutants are, and what is needed to sign those anew.
+type judged struct {
+	key                                             *keys.Private
+	certificate, request, crl, pkcs8, p7b, pfx, jks []byte
+	clear                                           []byte // the safes of a PFX without encryption
+}
+
+// newJudged makes them from randomness that is always the same, so not beside other tests.
+func newJudged(t *testing.T) (j judged) {
+	t.Helper()
+	cryptotest.SetGlobalRandom(t, 1)
+	from, to := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2056, 1, 1, 0, 0, 0, 0, time.UTC)
+	must := func(der []byte, err error) []byte {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return der
+	}
+	var err error
+	if j.key, err = keys.Generate(keys.ECDSAP256); err != nil {
+		t.Fatal(err)
+	}
+	policy, err := x509.OIDFromInts([]uint64{2, 5, 29, 32, 0})
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(200), Subject: pkix.Name{CommonName: "mail.example.com", Organization: []string{"Test"}},
+		NotBefore: from, NotAfter: to, BasicConstraintsValid: true, IsCA: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
+		DNSNames: []string{"mail.example.com"}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		CRLDistributionPoints: []string{"http://crl.example.com/1.crl"}, Policies: []x509.OID{policy},
+		PermittedDNSDomains: []string{"example.com"}, PermittedDNSDomainsCritical: true, OCSPServer: []string{"http://ocsp.example.com"},
+	}
+	j.certificate = must(x509.CreateCertificate(rand.Reader, template, template, j.key.Public(), j.key))
+	leaf, err := x509.ParseCertificate(j.certificate)
+	if err != nil {
+		t.Fatal(err)
+	}
+	j.request = must(x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{
+		Subject: template.Subject, DNSNames: template.DNSNames}, j.key))
+	j.crl = must(x509.CreateRevocationList(rand.Reader, &x509.RevocationList{Number: big.NewInt(1), ThisUpdate: from, NextUpdate: to,
+		RevokedCertificateEntries: []x509.RevocationListEntry{{SerialNumber: big.NewInt(5), RevocationTime: from, ReasonCode: 1}}}, leaf, j.key))
+	j.pkcs8 = j.key.PKCS8()
+	bundle := Bundle{Key: j.key, Leaf: leaf}
+	j.p7b = must(P7B(bundle))
+	w := pfxWriter{p: passphrases(keys.NewSecret(testPassword))[0], seal: sealPBES2, newHash: sha1New, hash: asn1.ObjectIdentifier{1, 3, 14, 3, 2, 26}, iterations: 1}
+	j.pfx = must(w.file(bundle, PFXOptions{FriendlyName: "Mail"}))
+	j.clear = bagsOf(func(s *cryptobyte.Builder) {
+		addCertBag(s, j.certificate, func(s *cryptobyte.Builder) { addAttributes(s, []byte{1}, "Mail") })
+		addBag(s, asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 12, 10, 1, 1}, func(s *cryptobyte.Builder) { s.AddBytes(j.pkcs8) },
+			func(s *cryptobyte.Builder) { addAttributes(s, []byte{1}, "Mail") })
+	})
+	store := keystore.New()
+	err = store.SetPrivateKeyEntry("mail", keystore.PrivateKeyEntry{CreationTime: from, PrivateKey: bytes.Clone(j.pkcs8),
+		CertificateChain: []keystore.Certificate{{Type: "X509", Content: j.certificate}}}, []byte(testPassword))
+	var out bytes.Buffer
+	if err = errors.Join(err, store.Store(&out, []byte(testPassword))); err != nil {
+		t.Fatal(err)
+	}
+	j.jks = out.Bytes()
+	return j
+}
+
+// each changes the octets of all files, where a signature or a digest is made anew over what was damaged.
+func each(files []peers.Mutant, change func([]byte) []byte) []peers.Mutant {
+	for i := range files {
+		files[i].Data = change(files[i].Data)
+	}
+	return files
+}
+
+// signedRequest is a PKCS #10 request around a CertificationRequestInfo.
+func (j judged) signedRequest(t *testing.T, info []byte) []byte {
+	t.Helper()
+	digest := sha256.Sum256(info)
+	signature, err := j.key.Sign(nil, digest[:], crypto.SHA256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s cryptobyte.Builder
+	s.AddASN1(cbasn1.SEQUENCE, func(s *cryptobyte.Builder) {
+		s.AddBytes(info)
+		s.AddASN1(cbasn1.SEQUENCE, func(s *cryptobyte.Builder) {
+			s.AddASN1ObjectIdentifier(asn1.ObjectIdentifier{1, 2, 840, 10045, 4, 3, 2})
+		})
+		s.AddASN1BitString(signature)
+	})
+	return s.BytesOrPanic()
+}
+
+// takenAs reads a file as an administrator's, and wants one of a kind in it.
+func takenAs(count func(*Contents) int) func(peers.Mutant) error {
+	return func(f peers.Mutant) error {
+		c, err := cheapRead(f.Data)
+		if err == nil && count(c) == 0 {
+			return &FormatError{At: Origin{File: "fuzzed"}, Reason: "none of its kind in it"}
+		}
+		return err
+	}
+}
+
+func certificatesIn(c *Contents) int { return len(c.Certificates) }
+func requestsIn(c *Contents) int     { return len(c.Requests) }
+
+// TestOpenSSLAgrees damages each form and asks OpenSSL. What it takes and we refuse, or the other way round, has its
+// reason in a list.
 func TestOpenSSLAgrees(t *testing.T) {
-	t.Parallel()
-	p := shared()
-	pfx := "pkcs12 -noout -passin pass:" + strings.ReplaceAll(testPassword, " ", "\x00") + " -in"
-	for what, tt := range map[string]struct {
-		data    []byte
-		command string
+	peers.Need(t, "python3", "openssl")
+	j := newJudged(t)
+	pass := passphrases(keys.NewSecret(testPassword))[0]
+	info := func(der []byte) []byte { return j.signedRequest(t, der) }
+	mac := func(safes []byte) []byte { return pfxWithMAC(safes, macOf(pass, safes)) }
+	request, err := x509.ParseCertificateRequest(j.request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := peers.Scale(600, 20_000)
+	inside := append(append(ofCertificates(), unread()...), unknownKey())
+	for _, tt := range []struct {
+		name, form string
+		files      []peers.Mutant
+		count      func(*Contents) int
+		reasons    []peers.Difference
+		also       []peers.Difference // which another form is held to need
 	}{
-		"certificate": {p.leafDER, "x509 -noout -pubkey -inform DER -in"},
-		"request":     {p.request, "req -noout -verify -inform DER -in"},
-		"key":         {p.keyDER, "pkey -noout -check -inform DER -in"},
-		"P7B":         {mustP7B(t), "pkcs7 -print_certs -noout -inform DER -in"},
-		"P7B in BER":  {looseP7B(mustP7B(t)), "pkcs7 -print_certs -noout -inform DER -in"},
-		"PFX":         {cheapPFX(t), pfx},
-		"PFX in BER":  {toBER(cheapPFX(t)), pfx},
-		"PEM":         {encodePEM(labelCertificate, p.leafDER), "x509 -noout -pubkey -in"},
+		{"certificate", "certificate", peers.Mutants(j.certificate, 3*n), certificatesIn, append(ofCertificates(), behindItsEnd(), badPieces(), unknownKey()), unread()},
+		{"request", "request", each(peers.Mutants(request.RawTBSCertificateRequest, n), info), requestsIn, ofRequests(), nil},
+		{"request around", "request", peers.Mutants(j.request, n), requestsIn, aroundRequests(), nil},
+		{"key", "key", peers.Mutants(j.pkcs8, n), func(c *Contents) int { return len(c.Keys) }, append(ofKeys(), behindItsEnd()), nil},
+		{"P7B", "P7B", peers.Mutants(j.p7b, n), certificatesIn, ofP7B(), inside},
+		{"P7B in BER", "P7B", peers.OctetMutants(looseP7B(j.p7b), n), certificatesIn, append(unread()[:2], behindItsEnd()), inside},
+		{"PFX", "PFX", peers.Mutants(j.pfx, n), certificatesIn, ofPFX(), nil},
+		{"PFX in BER", "PFX", peers.OctetMutants(toBER(j.pfx), n), certificatesIn, []peers.Difference{behindItsEnd(), badPieces()}, nil},
+		{"PFX safes", "PFX", each(peers.Mutants(j.clear, n), mac), certificatesIn, inSafes(), inside},
+		{"PFX encrypted", "PFX", each(peers.Mutants(safesOf(t, j.pfx), n), mac), certificatesIn, inEncryptedSafes(), inside},
+		{"PEM", "PEM", peers.TextMutants(encodePEM(labelCertificate, j.certificate), n), certificatesIn, ofPEM(), inside},
 	} {
-		t.Run(what, func(t *testing.T) {
-			t.Parallel()
-			peers.Need(t, "openssl")
-			files := mutants(tt.data, peers.Scale(100, 1000))
-			files["whole"] = tt.data
-			dir := writeFiles(t, files)
-			both := 0
-			for name, data := range files {
-				_, ours := Read(name, data, withPassword(testPassword))
-				args := []string{"openssl"}
-				for word := range strings.FieldsSeq(tt.command) {
-					args = append(args, strings.ReplaceAll(word, "\x00", " "))
-				}
-				theirs := peers.Run(t, peers.Command{Args: append(args, filepath.Join(dir, name)), Dir: dir})
-				taken := theirs.Exit == 0 && !strings.Contains(theirs.Stderr, "verify failure") // of which req makes no error
-				switch {
-				case name == "whole" && (ours != nil || !taken):
-					t.Errorf("the whole file: %v; openssl: %d %s", ours, theirs.Exit, theirs.Stderr)
-				case ours == nil && taken:
-					both++
-				case ours == nil && !listed(laxer(), what, theirs.Stderr):
-					t.Errorf("%s: we take it, openssl does not: %.600s", name, theirs.Stderr)
-				case ours != nil && taken && !listed(stricter(), what, ours.Error()):
-					t.Errorf("%s: openssl takes it, we do not, and nobody has said why: %v", name, ours)
-				}
-			}
-			if both == 0 {
-				t.Error("nothing is taken by both")
-			}
+		t.Run(tt.name, func(t *testing.T) {
+			theirs := peers.OpenSSLTakes(t, tt.form, testPassword, tt.files)
+			peers.Trial{Files: tt.files, Theirs: theirs, Ours: takenAs(tt.count), Differences: tt.reasons, Also: tt.also}.Run(t)
 		})
 	}
 }
 
-// A reason is why the two programs differ. It is recognised by what the one that refuses says.
-type reason struct {
-	forms string // names of forms, or of the beginning of some
-	says  string // a regular expression
-}
-
-func listed(reasons []reason, form, says string) bool {
-	return slices.ContainsFunc(reasons, func(r reason) bool {
-		return slices.ContainsFunc(strings.Split(r.forms, ","), func(f string) bool { return strings.HasPrefix(form, f) }) &&
-			regexp.MustCompile(r.says).MatchString(says)
-	})
-}
-
-// stricter is why we refuse what OpenSSL takes.
-func stricter() []reason {
-	const parsed = "certificate,PEM,P7B,PFX" // forms that hold certificates, which are parsed whole when they are taken in
-	return []reason{
-		// A file is one thing: what follows its end is what an attacker, or a broken transfer, has put there.
-		{"certificate,request,key,P7B,PFX", `octets follow after its end$`},
-		// OpenSSL decodes a public key when it is used; that its point is on the curve (SEC 1 section 3.2.2.1) and its
-		// encoding is one point (RFC 5480 section 2.2) decides whether it can be.
-		{"P7B,PFX", `P256 point not on curve$|ecdsa: invalid uncompressed public key$|x509: (invalid ECDSA parameters|unsupported elliptic curve|malformed subjectPublicKey|invalid ECDSA public key)$`},
-		// RFC 5280 section 4.1.1.2: both algorithm identifiers are the same.
-		{parsed, `x509: inner and outer signature algorithm identifiers don't match$`},
-		// RFC 5280 section 4.1.2.5: years of UTCTime and GeneralizedTime, in Zulu, with seconds.
-		{parsed, `x509: malformed (UTCTime|GeneralizedTime|validity)$|x509: (unsupported time format|failed to parse)`},
-		// RFC 5280 section 4.1.2.4, ITU-T X.680 section 41: the characters of a string type.
-		{parsed, `x509: invalid RDNSequence(: invalid attribute value: (invalid (PrintableString|NumericString|IA5String|UTF-8 string|BMPString)|unsupported string type.*))?$`},
-		// OpenSSL decodes an extension when it is asked for it; what cannot be decoded says nothing that could be held to.
-		{parsed, `x509: (invalid|malformed) (authority key identifier|subject key identifier|basic constraints|key usage|extended key usages?|subject alternative names?|extensions?|extension critical field|authority info access|CRL distribution points?|certificate policies|NameConstraints extension)$|x509: SAN (dNSName|rfc822Name|uniformResourceIdentifier) is malformed$|x509: cannot parse (dnsName|IP address|rfc822Name)`},
-		// RFC 5280 section 4.2: no extension twice.
-		{parsed, `x509: certificate contains duplicate extension`},
-		{"request", `x509: certificate request contains duplicate requested extensions$`},
-		{parsed, `x509: malformed (issuer|signature|serial number|signature algorithm identifier|version)$|x509: invalid version$|x509: negative serial number$`},
-		// RFC 2985 section 5.4.2: the extensions that are asked for are read when the request is.
-		{"request", `parsing a request: (asn1: (structure|syntax) error|x509: (invalid|malformed|SAN))`},
-		// RFC 5958 section 2 and RFC 5915 section 3: the version, and the public half beside the private one, which OpenSSL
-		// computes anew without a word.
-		{"key", `unknown EC private key version|its private half does not belong to the public half beside it$`},
-		// An unknown type of content is not read, OpenSSL prints its number.
-		{"P7B", `PKCS #7 of type OID [0-9.]+ is not supported$`},
-		// ITU-T X.690 section 8.7.3: the pieces of an OCTET STRING are OCTET STRINGs.
-		{"P7B,PEM,PFX", `an octet string is made of something else$`},
-		// RFC 7292 section 4: without a MAC anybody could have exchanged the key. OpenSSL takes the file.
-		{"PFX", `has no MAC, so nobody can tell whether it has been changed$`},
-		// RFC 7292 section 4: version 3, and nothing but what is defined. OpenSSL does not look at the version.
-		{"PFX", `the PFX file is damaged$`},
-		// Work that a stranger's file may cost. OpenSSL works for as long as the file says.
-		{"PFX,key", `more than \d+ iterations`},
+// TestJavaAgrees does the same with Java's keystore, its digest made anew, since else no damage gets behind it.
+func TestJavaAgrees(t *testing.T) {
+	peers.Need(t, "java")
+	j := newJudged(t)
+	digest := func(body []byte) []byte {
+		h := sha1.New()
+		fmt.Fprintf(h, "%s%s%s", jksPassword(keys.NewSecret(testPassword)), jksWords, body)
+		return h.Sum(slices.Clip(body))
 	}
-}
-
-// laxer is why we take what OpenSSL refuses.
-func laxer() []reason {
-	return []reason{
-		// The signature of a request is over the DER of its content (RFC 2986 section 4.2). We write BER as DER and verify that;
-		// OpenSSL verifies the octets as they stand.
-		{"request", `Certificate request self-signature verify failure`},
-		// A certificate whose public key is of a kind that we do not know may be an element of somebody's chain.
-		{"certificate,PEM", `Error getting public key`},
-	}
+	files := each(peers.OctetMutants(j.jks[:len(j.jks)-sha1.Size], peers.Scale(400, 10_000)), digest)
+	peers.Trial{Files: files, Theirs: peers.JavaTakes(t, testPassword, files), Ours: takenAs(certificatesIn),
+		Differences: ofJKS(), Also: append(append(ofCertificates(), unread()...), unknownKey())}.Run(t)
 }

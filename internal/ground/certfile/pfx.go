@@ -200,14 +200,16 @@ func (b *bags) decryptSafe(content cryptobyte.String) ([]byte, error) {
 	var s, info cryptobyte.String
 	var kind asn1.ObjectIdentifier
 	var a algorithm
-	if !content.ReadASN1(&s, cbasn1.SEQUENCE) || !s.SkipASN1(cbasn1.INTEGER) || !s.ReadASN1(&info, cbasn1.SEQUENCE) ||
-		!info.ReadASN1ObjectIdentifier(&kind) || !readAlgorithm(&info, &a) {
+	var version int64
+	unprotected := cbasn1.Tag(1).Constructed().ContextSpecific() // attributes, which nobody writes
+	if !content.ReadASN1(&s, cbasn1.SEQUENCE) || !content.Empty() || !s.ReadASN1Integer(&version) || !s.ReadASN1(&info, cbasn1.SEQUENCE) ||
+		!s.SkipOptionalASN1(unprotected) || !s.Empty() || !info.ReadASN1ObjectIdentifier(&kind) || !readAlgorithm(&info, &a) {
 		return nil, b.damaged("a safe")
 	}
 	// [0] IMPLICIT OCTET STRING, which BER may write in pieces: toDER cannot see what is behind an implicit tag.
 	var ciphertext cryptobyte.String
 	var tag cbasn1.Tag
-	if !info.ReadAnyASN1(&ciphertext, &tag) || tag != explicit0 && tag != 0x80 {
+	if !info.ReadAnyASN1(&ciphertext, &tag) || tag != explicit0 && tag != 0x80 || !info.Empty() {
 		return nil, b.damaged("a safe")
 	}
 	if tag == explicit0 {
@@ -306,7 +308,7 @@ func (b *bags) readBag(kind asn1.ObjectIdentifier, value []byte, label Label, de
 func (b *bags) boxed(value cryptobyte.String, x509Kind string) ([]byte, error) {
 	var s, inner, octets cryptobyte.String
 	var kind asn1.ObjectIdentifier
-	if !value.ReadASN1(&s, cbasn1.SEQUENCE) || !s.ReadASN1ObjectIdentifier(&kind) || !s.ReadASN1(&inner, explicit0) || !s.Empty() {
+	if !value.ReadASN1(&s, cbasn1.SEQUENCE) || !value.Empty() || !s.ReadASN1ObjectIdentifier(&kind) || !s.ReadASN1(&inner, explicit0) || !s.Empty() {
 		return nil, b.damaged("a bag")
 	}
 	if kind.String() != x509Kind {
@@ -321,7 +323,7 @@ func (b *bags) boxed(value cryptobyte.String, x509Kind string) ([]byte, error) {
 func (b *bags) readShroudedKey(value cryptobyte.String, label Label) error {
 	var s, ciphertext cryptobyte.String
 	var a algorithm
-	if !value.ReadASN1(&s, cbasn1.SEQUENCE) || !readAlgorithm(&s, &a) || !s.ReadASN1(&ciphertext, cbasn1.OCTET_STRING) || !s.Empty() {
+	if !value.ReadASN1(&s, cbasn1.SEQUENCE) || !value.Empty() || !readAlgorithm(&s, &a) || !s.ReadASN1(&ciphertext, cbasn1.OCTET_STRING) || !s.Empty() {
 		return b.damaged("an encrypted private key")
 	}
 	plain, err := b.decrypt(a, ciphertext)
@@ -339,17 +341,23 @@ func readLabel(attributes cryptobyte.String) (label Label, ok bool) {
 		var attribute, values, value cryptobyte.String
 		var kind asn1.ObjectIdentifier
 		if !attributes.ReadASN1(&attribute, cbasn1.SEQUENCE) || !attribute.ReadASN1ObjectIdentifier(&kind) ||
-			!attribute.ReadASN1(&values, cbasn1.SET) {
+			!attribute.ReadASN1(&values, cbasn1.SET) || !attribute.Empty() {
 			return Label{}, false
 		}
 		switch {
 		case kind.Equal(oidFriendlyName()) && values.ReadASN1(&value, bmpStringTag):
+			if len(value)%2 != 0 || !values.Empty() {
+				return Label{}, false
+			}
 			name := visible(string(fromUTF16(value, 0)))
 			if label.FriendlyName != "" && label.FriendlyName != name {
 				return Label{}, false
 			}
 			label.FriendlyName = name
 		case kind.Equal(oidLocalKeyID()) && values.ReadASN1(&value, cbasn1.OCTET_STRING):
+			if !values.Empty() {
+				return Label{}, false
+			}
 			id := hex.EncodeToString(value[:min(len(value), 64)])
 			if label.LocalKeyID != "" && label.LocalKeyID != id {
 				return Label{}, false

@@ -60,5 +60,16 @@ func wellFormedPKCS1(s cryptobyte.String) bool {
 func wellFormedSEC1(s cryptobyte.String) bool {
 	var key cryptobyte.String
 	return s.ReadASN1(&key, cbasn1.SEQUENCE) && s.Empty() && key.SkipASN1(cbasn1.INTEGER) && key.SkipASN1(cbasn1.OCTET_STRING) &&
-		key.SkipOptionalASN1(cbasn1.Tag(0).Constructed().ContextSpecific()) && key.SkipOptionalASN1(cbasn1.Tag(1).Constructed().ContextSpecific()) && key.Empty()
+		oneIn(&key, 0) && oneIn(&key, 1) && key.Empty()
+}
+
+// oneIn reads an EXPLICIT tag, if it is there, with one element in it.
+func oneIn(s *cryptobyte.String, number cbasn1.Tag) bool {
+	var box, content cryptobyte.String
+	var has bool
+	var tag cbasn1.Tag
+	if !s.ReadOptionalASN1(&box, &has, number.Constructed().ContextSpecific()) {
+		return false
+	}
+	return !has || box.ReadAnyASN1(&content, &tag) && box.Empty()
 }

@@ -1,6 +1,7 @@
 package x509cert
 
 import (
+	"encoding/asn1"
 	"errors"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -40,11 +41,29 @@ func WellFormedRequest(der []byte) bool {
 	}
 	for !attributes.Empty() {
 		var attribute cryptobyte.String
-		if !attributes.ReadASN1(&attribute, cbasn1.SEQUENCE) || !attribute.SkipASN1(cbasn1.OBJECT_IDENTIFIER) || !attribute.SkipASN1(cbasn1.SET) || !attribute.Empty() {
+		if !attributes.ReadASN1(&attribute, cbasn1.SEQUENCE) || !identifier(&attribute) || !attribute.SkipASN1(cbasn1.SET) || !attribute.Empty() {
 			return false
 		}
 	}
 	return true
+}
+
+// identifier reads an OBJECT IDENTIFIER that is one.
+func identifier(s *cryptobyte.String) bool {
+	var oid asn1.ObjectIdentifier
+	return s.ReadASN1ObjectIdentifier(&oid)
+}
+
+// text reads what an attribute of a name may be, RFC 5280 appendix A.1. Of certificates crypto/x509 reads no others, of
+// requests it takes anything.
+func text(s *cryptobyte.String) bool {
+	const numeric, bmp = cbasn1.Tag(18), cbasn1.Tag(30)
+	for _, tag := range []cbasn1.Tag{cbasn1.UTF8String, cbasn1.PrintableString, cbasn1.T61String, cbasn1.IA5String, numeric, bmp} {
+		if s.PeekASN1Tag(tag) {
+			return s.SkipASN1(tag)
+		}
+	}
+	return false
 }
 
 func context(n uint8) cbasn1.Tag { return cbasn1.Tag(n).ContextSpecific() }
@@ -53,13 +72,12 @@ func context(n uint8) cbasn1.Tag { return cbasn1.Tag(n).ContextSpecific() }
 func algorithm(s *cryptobyte.String) bool {
 	var a, parameters cryptobyte.String
 	var tag cbasn1.Tag
-	return s.ReadASN1(&a, cbasn1.SEQUENCE) && a.SkipASN1(cbasn1.OBJECT_IDENTIFIER) && (a.Empty() || a.ReadAnyASN1(&parameters, &tag) && a.Empty())
+	return s.ReadASN1(&a, cbasn1.SEQUENCE) && identifier(&a) && (a.Empty() || a.ReadAnyASN1(&parameters, &tag) && a.Empty())
 }
 
 // name reads a Name, RFC 5280 section 4.1.2.4.
 func name(s *cryptobyte.String) bool {
-	var sequence, set, attribute, value cryptobyte.String
-	var tag cbasn1.Tag
+	var sequence, set, attribute cryptobyte.String
 	if !s.ReadASN1(&sequence, cbasn1.SEQUENCE) {
 		return false
 	}
@@ -68,7 +86,7 @@ func name(s *cryptobyte.String) bool {
 			return false
 		}
 		for !set.Empty() {
-			if !set.ReadASN1(&attribute, cbasn1.SEQUENCE) || !attribute.SkipASN1(cbasn1.OBJECT_IDENTIFIER) || !attribute.ReadAnyASN1(&value, &tag) || !attribute.Empty() {
+			if !set.ReadASN1(&attribute, cbasn1.SEQUENCE) || !identifier(&attribute) || !text(&attribute) || !attribute.Empty() {
 				return false
 			}
 		}
