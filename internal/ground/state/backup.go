@@ -219,6 +219,7 @@ type Placing struct {
 	Check  func(*DB) error             // looks at it
 	Before func() error                // what else must be there first; nil for nothing
 	Rename func(from, to string) error // nil means durable.Rename; tests make it fail
+	Commit func(func() error) error    // as in [Options]; tests make it fail
 }
 
 func place(ctx context.Context, dir, path string, p Placing) error {
@@ -235,7 +236,7 @@ func place(ctx context.Context, dir, path string, p Placing) error {
 	if err := errors.Join(p.Fill(f), f.Close()); err != nil {
 		return err
 	}
-	db, err := Open(ctx, Options{Dir: work})
+	db, err := Open(ctx, Options{Dir: work, Commit: p.Commit})
 	if err != nil {
 		return err
 	}

@@ -62,7 +62,7 @@ func (o RestoreOptions) noteRestore(ctx context.Context, p *state.Placing, c *Ch
 	}
 	p.Before = func() error {
 		if head != nil {
-			return durable.WriteFile(path, head, 0o600)
+			return o.disk.writeFile(path, head)
 		}
 		if err := durable.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err

@@ -249,7 +249,8 @@ type RestoreOptions struct {
 	// trail than the one that was here is explained. Without one nothing is written down, as for a look.
 	Actor state.Actor
 
-	rename func(from, to string) error // tests make it fail
+	disk   disk                            // the zero value is the real one; tests make it fail
+	commit func(commit func() error) error // of the row in the audit trail; nil is the real one
 }
 
 // RestoreBackup puts the database of a backup into o.Dir, after everything in it was checked: whole or not
@@ -276,7 +277,7 @@ func RestoreBackup(ctx context.Context, r Reading, o RestoreOptions) (*Checked, 
 		}
 	}
 	c := &Checked{Header: a.Header, Config: a.Config}
-	p := state.Placing{Rename: o.rename,
+	p := state.Placing{Rename: o.disk.rename, Commit: o.commit,
 		Fill:  func(f *os.File) error { return a.Database(f) },
 		Check: func(db *state.DB) error { return c.check(ctx, db, r.Key) }}
 	if o.Actor.Who != "" {

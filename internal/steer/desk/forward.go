@@ -57,7 +57,7 @@ func (d *Desk) RunForwarding(ctx context.Context, f Forwarding) error {
 	defer sender.Close() // nothing is in it that was not sent
 	changes, stop := d.db.Watch()
 	defer stop()
-	wait := forwardFirst
+	wait, failed := forwardFirst, false
 	for {
 		more, err := d.forward(ctx, sender, f.Sink)
 		switch {
@@ -65,7 +65,10 @@ func (d *Desk) RunForwarding(ctx context.Context, f Forwarding) error {
 			return nil
 		case err == nil:
 			d.health.Clear(health.CodeAuditNotSent, f.Sink)
-			wait = forwardFirst
+			if failed {
+				d.log.InfoContext(ctx, "sending audit rows again", "to", f.Sink)
+			}
+			wait, failed = forwardFirst, false
 			if more {
 				continue
 			}
@@ -76,8 +79,9 @@ func (d *Desk) RunForwarding(ctx context.Context, f Forwarding) error {
 			}
 			continue
 		}
-		d.log.WarnContext(ctx, "sending audit rows", "code", health.CodeAuditNotSent, "err", err)
 		d.health.Raise(health.Condition{Code: health.CodeAuditNotSent, Severity: health.Attention, Object: f.Sink, Text: err.Error()})
+		d.log.WarnContext(ctx, "sending audit rows", "code", health.CodeAuditNotSent, "err", err)
+		failed = true
 		select {
 		case <-ctx.Done():
 			return nil

@@ -6,9 +6,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -153,19 +153,45 @@ func mustSender(t *testing.T, path string) *syslog.Sender {
 	return s
 }
 
+// saying is a log whose messages a test waits for.
+type saying struct {
+	slog.Handler
+	said chan<- string
+}
+
+// Enabled: everything is said.
+func (saying) Enabled(context.Context, slog.Level) bool { return true }
+
+// Handle passes the message on.
+func (s saying) Handle(_ context.Context, r slog.Record) error {
+	s.said <- r.Message
+	return nil
+}
+
 // TestAuditIsNotSent raises a condition, which goes when the collector is there.
 func TestAuditIsNotSent(t *testing.T) {
 	t.Parallel()
 	h := runningHouse(t)
 	path := filepath.Join(h.dir, "collector")
+	said := make(chan string, 100) // more than the tries in this test
+	h.log = slog.New(saying{slog.DiscardHandler, said})
+	await := func(text string) {
+		t.Helper()
+		for got := range said {
+			if got == text {
+				return
+			}
+		}
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- h.RunForwarding(ctx, Forwarding{Sink: "unix:" + path}) }()
 	trouble := func() bool {
 		return slices.ContainsFunc(h.health.List(), func(c health.Condition) bool { return c.Code == health.CodeAuditNotSent })
 	}
-	for !trouble() {
-		runtime.Gosched()
+	await("sending audit rows")
+	if !trouble() {
+		t.Error("nobody answers, and no condition says so")
 	}
 	collector, err := net.Listen("unix", path)
 	if err != nil {
@@ -178,8 +204,9 @@ func TestAuditIsNotSent(t *testing.T) {
 	}
 	defer c.Close()
 	collected(t, c, 1)
-	for trouble() {
-		runtime.Gosched()
+	await("sending audit rows again")
+	if trouble() {
+		t.Error("the rows are sent, and the condition stays")
 	}
 	cancel()
 	if err := <-done; err != nil {

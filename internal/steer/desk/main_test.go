@@ -20,6 +20,7 @@ import (
 	"postseal/internal/ground/backup"
 	"postseal/internal/ground/durable"
 	"postseal/internal/ground/state"
+	"postseal/internal/keep/courier"
 )
 
 // The test binary runs itself as another process where a process must be killed.
@@ -52,6 +53,11 @@ const (
 
 	stepHead   = "before the head is committed" // of the audit trail; its file is written like a key
 	stepHeaded = "after the head is committed"
+
+	stepSay    = "before the message leaves" // of a notice; before it, a commit says that it may have left
+	stepSaid   = "after the message has left"
+	stepBook   = "before it is written down that it was told"
+	stepBooked = "after it is written down that it was told"
 )
 
 // stepFull, with a number of KiB, is no step: no file may grow above that.
@@ -101,6 +107,35 @@ func child(ctx context.Context, role, dir string) error {
 			return durable.Rename(from, to)
 		}}}
 	switch role {
+	case "tell": // one round of one channel
+		before, after = "never", "never"
+		told := func() { before, after = stepBook, stepBooked }
+		c := &spool{path: filepath.Join(dir, "spool"), at: at, told: told}
+		d, err := Open(ctx, Options{State: db, Sealing: o.Sealing, Health: closedListener(), Notices: Noticing{Channels: []courier.Channel{c}, Word: plain}})
+		if err != nil {
+			return err
+		}
+		if err := d.takeNotice(ctx); err != nil {
+			return err
+		}
+		before, after = stepCommit, stepCommitted
+		if err := d.tell(ctx, c); err != nil {
+			return err
+		}
+	case "init": // a recovery key, which lies in DIR/recovery.key as the command line leaves it
+		before, after = "never", "never"
+		d, err := Open(ctx, Options{State: db, Sealing: o.Sealing})
+		if err != nil {
+			return err
+		}
+		key, err := backup.ReadKey(filepath.Join(dir, "recovery.key"))
+		if err != nil {
+			return err
+		}
+		before, after = stepCommit, stepCommitted
+		if _, err := d.SetRecovery(ctx, tester(), RecoveryRequest{Public: key.Public()}); err != nil {
+			return err
+		}
 	case "seal": // one change, and its signature
 		d, err := Open(ctx, Options{State: db, Sealing: o.Sealing, disk: o.disk})
 		if err != nil {

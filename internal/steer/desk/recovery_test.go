@@ -405,11 +405,19 @@ func wantServing(t *testing.T, dir string) *house {
 // next start, goes on from there.
 func TestKillRecovery(t *testing.T) {
 	t.Parallel()
-	_, key, file := drill(t)
+	h, key, file := drill(t)
+	if err := h.SealAudit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	sealed := h.backedUp(t) // with a head of the audit trail, which a restore puts beside the database
 	for _, role := range []string{"restore", "recover", "abandon"} {
+		file := file
+		if role == "restore" {
+			file = sealed
+		}
 		steps := []string{stepWrite, stepWritten, stepCommit, stepCommitted, stepMove, stepMoved}
 		if role == "restore" {
-			steps = []string{stepWrite, stepWritten, stepMove, stepMoved}
+			steps = []string{stepWrite, stepWritten, stepCommit, stepCommitted, stepHead, stepHeaded, stepMove, stepMoved}
 		}
 		for _, step := range steps {
 			t.Run(role+" "+step, func(t *testing.T) {
@@ -464,14 +472,25 @@ func childRestores(ctx context.Context, dir string, at func(string)) error {
 		return err
 	}
 	defer f.Close()
-	o := RestoreOptions{Dir: dir,
+	o := RestoreOptions{Dir: dir, Actor: tester(),
 		Accept: func(*backup.Archive) error { at(stepWrite); return nil },
 		Before: func([]byte) error { at(stepWritten); return nil },
-		rename: func(from, to string) error {
-			at(stepMove)
-			defer at(stepMoved)
-			return durable.Rename(from, to)
-		}}
+		commit: func(commit func() error) error {
+			at(stepCommit)
+			defer at(stepCommitted)
+			return commit()
+		},
+		disk: disk{
+			write: func(path string, data []byte, perm os.FileMode) error {
+				at(stepHead)
+				defer at(stepHeaded)
+				return durable.WriteFile(path, data, perm)
+			},
+			rename: func(from, to string) error {
+				at(stepMove)
+				defer at(stepMoved)
+				return durable.Rename(from, to)
+			}}}
 	_, err = RestoreBackup(ctx, Reading{Source: f, Identities: []age.Identity{key.Identity()}, Key: key}, o)
 	return err
 }

@@ -1,8 +1,6 @@
 package hint
 
 import (
-	"strings"
-
 	"postseal/internal/ground/health"
 )
 
@@ -12,28 +10,28 @@ func conditions() map[health.Code]func(health.Condition) string {
 	return map[health.Code]func(health.Condition) string{
 		health.CodeSnapshotRefused: say("what was served before is served on; undo the last change with the command that it printed; the log names the error"),
 		health.CodeListenerClosed: func(c health.Condition) string {
-			return "see who has the port: ss -ltnp; then: postseal listener disable " + c.Object + ", postseal listener enable " + c.Object
+			return "see who has the port: ss -ltnp; then: postseal listener disable " + object(c, "NAME") + ", postseal listener enable " + object(c, "NAME")
 		},
 		health.CodeManagementWithoutCertificate: say(`postseal cert new --name "Postseal Management" --services MANAGEMENT, or use one that is there: postseal cert enable ID --services MANAGEMENT`),
 		health.CodeListenerWithoutCertificate:   say("postseal cert enable ID --services SERVICE, or do without it: postseal listener disable NAME"),
 		health.CodeCertificateExpired: func(c health.Condition) string {
-			return "make its next generation: postseal cert renew " + c.Object + "; if an authority signed it: " + askAgain(c) + "; or let another take over: postseal cert enable OTHER --services LIST"
+			return "make its next generation: postseal cert renew " + object(c, "LINEAGE") + "; if an authority signed it: " + askAgain(c) + "; or let another take over: postseal cert enable OTHER --services LIST"
 		},
 		health.CodeCertificateEnding: func(c health.Condition) string {
-			return "make its next generation: postseal cert renew " + c.Object + "; if an authority signed it: " + askAgain(c) + "; or let another take over: postseal cert enable OTHER --services LIST"
+			return "make its next generation: postseal cert renew " + object(c, "LINEAGE") + "; if an authority signed it: " + askAgain(c) + "; or let another take over: postseal cert enable OTHER --services LIST"
 		},
 		health.CodeCertificateRevoked: func(c health.Condition) string {
 			return "clients will refuse it: ask its authority for another, with a new key: " + askAgain(c) + "; or let another take over: postseal cert enable OTHER --services LIST"
 		},
 		health.CodeServedNotBound: func(c health.Condition) string {
-			return "see which program has the port and what lies between: ss -ltnp; what should be served: postseal cert explain --listener " + c.Object + "; look again: postseal check --all"
+			return "see which program has the port and what lies between: ss -ltnp; what should be served: postseal cert explain --listener " + object(c, "NAME") + "; look again: postseal check --all"
 		},
 		health.CodeRevocationUnchecked:    say("nothing stops; let this server reach the addresses that the text names, through revocation.proxy or revocation.allow in postseal.toml: postseal help config"),
 		health.CodeAuthCertificateMissing: say("restore the state from a copy that has it"),
 		health.CodeNoBackend:              say("this release knows no mail server but the trial mailbox behind its front ends; close them until then: postseal listener disable NAME"),
 		health.CodeServerNotRunning:       say("start it: postseal serve"),
 		health.CodeNoRecoveryKey:          say("make one, and keep its file away from this machine: postseal recovery init --out FILE"),
-		health.CodeRecoveryUntested:       say("fetch its file and try it: postseal recovery test FILE"),
+		health.CodeRecoveryUntested:       say("fetch its file and try it: postseal recovery test FILE; if its making was cut short, the key lies in FILE.new, and the same postseal recovery init --out FILE puts it in its place"),
 		health.CodeRecoveryUnsigned:       say("find out who writes to the database; then make a new recovery key: postseal recovery init --out FILE"),
 		health.CodeRecoveryIncomplete:     say("make a new recovery key, for which everything is wrapped: postseal recovery init --out FILE"),
 		health.CodeNoBackup:               say("make one on another disk, and let it be made every night: postseal backup create FILE"),
@@ -43,14 +41,16 @@ func conditions() map[health.Code]func(health.Condition) string {
 		health.CodeTrialMailbox:           say("for real use set up a real organisation in a directory of its own: postseal setup --org NAME --domain DOMAIN --data DIR"),
 		health.CodeTrialNotServed:         say("start it with its mailbox: postseal serve --trial"),
 		health.CodeRenewalFailed: func(c health.Condition) string {
-			return "it is tried again by itself; to try now and see the error: postseal cert renew " + c.Object
+			return "it is tried again by itself; to try now and see the error: postseal cert renew " + object(c, "LINEAGE")
 		},
-		health.CodeRenewalWaiting: func(c health.Condition) string { return "put it in force: postseal cert activate " + c.Object },
+		health.CodeRenewalWaiting: func(c health.Condition) string {
+			return "put it in force: postseal cert activate " + object(c, "LINEAGE")
+		},
 		health.CodeCertificateUntrusted: func(c health.Condition) string {
-			return "see why: postseal cert show " + c.Object + "; replace one that signs itself: postseal cert renew " + c.Object + "; trust an authority: postseal trust add FILE; or let another take over: postseal cert enable OTHER --services LIST"
+			return "see why: postseal cert show " + object(c, "LINEAGE") + "; replace one that signs itself: postseal cert renew " + object(c, "LINEAGE") + "; trust an authority: postseal trust add FILE; or let another take over: postseal cert enable OTHER --services LIST"
 		},
 		health.CodeClientsObject: func(c health.Condition) string {
-			return "it is served as it was enabled; see everything: postseal cert show " + c.Object + ", or let another take over: postseal cert enable OTHER --services LIST"
+			return "it is served as it was enabled; see everything: postseal cert show " + object(c, "LINEAGE") + ", or let another take over: postseal cert enable OTHER --services LIST"
 		},
 		health.CodeTokenEnding:    say("give the program that uses it a new one: postseal admin token new --name NAME, and then: postseal admin token revoke NAME"),
 		health.CodeAuditNotSent:   say("nothing is lost, and it is tried again; see that the collector answers, or mend audit.syslog in postseal.toml: postseal help config"),
@@ -61,5 +61,13 @@ func conditions() map[health.Code]func(health.Condition) string {
 
 // askAgain is the command that asks an authority for the next generation of what a condition is about.
 func askAgain(c health.Condition) string {
-	return strings.TrimSuffix("postseal cert renew "+c.Object, " ") + " --request --out FILE"
+	return "postseal cert renew " + object(c, "LINEAGE") + " --request --out FILE"
+}
+
+// object is what a condition is about; a condition that names nothing must not leave a hole in the command.
+func object(c health.Condition, otherwise string) string {
+	if c.Object == "" {
+		return otherwise
+	}
+	return c.Object
 }

@@ -94,6 +94,20 @@ func TestEveryConditionHasAHint(t *testing.T) {
 	}
 }
 
+// TestNoConditionLeavesAHole: a condition that names nothing has a placeholder in its commands, where a name would be.
+func TestNoConditionLeavesAHole(t *testing.T) {
+	for _, code := range health.Codes() {
+		for _, object := range []string{"", "mail-example-com"} {
+			text := ForCondition(health.Condition{Code: code, Object: object})
+			for _, hole := range []string{"  ", " ;", " ,", ": ;"} {
+				if strings.Contains(text+";", hole) {
+					t.Errorf("%s about %q: %q has a hole (%q)", code, object, text, hole)
+				}
+			}
+		}
+	}
+}
+
 func TestHintsFollowWrappedErrors(t *testing.T) {
 	err := fmt.Errorf("setting up: %w", fmt.Errorf("opening: %w", state.ErrNoOrganisation))
 	if got := For(err); !strings.Contains(got.Text, "postseal setup") || got.Usage {

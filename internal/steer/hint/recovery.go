@@ -27,7 +27,7 @@ func recoveryEntries() []entry {
 		is("desk.ErrAuditWhole", desk.ErrAuditWhole, "nothing needs to be done; see: postseal audit verify"),
 		is("audit.ErrNotAHead", audit.ErrNotAHead, "put the file audit-head back from a copy, or go on without it: postseal audit accept"),
 		is("audit.ErrHeadForged", audit.ErrHeadForged, "find out who writes to the data directory: postseal audit verify"),
-		is("state.ErrNotEmpty", state.ErrNotEmpty, "name an empty directory with --data DIR, or move what is in it away first"),
+		is("state.ErrNotEmpty", state.ErrNotEmpty, "name an empty directory with --data DIR, or move what is in it away first; if a restore ended before it could say that it was done, what is there is the backup: postseal recovery use RECOVERY-KEY, or postseal serve where the sealing key is"),
 	}
 }
 
