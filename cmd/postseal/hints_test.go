@@ -15,7 +15,7 @@ import (
 )
 
 // nouns are the first words of every command of the contract, those of later releases too.
-var nouns = regexp.MustCompile(`\bpostseal (serve|setup|status|listener|service|cert|lineage|check|plan|backup|recovery|audit|admin|trust|target|adopt|eject|acme|renewal|backend|connector|dns|ca|version|completion|help)\b([^;:"` + "`" + `]*)`)
+var nouns = regexp.MustCompile(`\bpostseal (serve|setup|status|listener|service|cert|lineage|check|plan|backup|recovery|audit|admin|trust|target|adopt|eject|acme|renewal|backend|connector|dns|ca|notice|report|version|completion|help)\b([^;:"` + "`" + `]*)`)
 
 var flagged = regexp.MustCompile(`(?:^|[ (])--([a-z][a-z-]*)`)
 
@@ -23,7 +23,8 @@ var flagged = regexp.MustCompile(`(?:^|[ (])--([a-z][a-z-]*)`)
 func advised(t *testing.T) map[string][]string {
 	t.Helper()
 	texts := make(map[string][]string)
-	for _, dir := range []string{".", "../../internal/steer/hint", "../../internal/steer/desk"} {
+	for _, dir := range []string{".", "../../internal/steer/hint", "../../internal/steer/desk", "../../internal/steer/letter",
+		"../../internal/steer/probe", "../../internal/steer/wizard", "../../internal/keep/plan", "../../internal/keep/keyring", "../../internal/ground/state"} {
 		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 		if err != nil {
 			t.Fatal(err)
@@ -99,6 +100,9 @@ func TestAdviceNamesWhatIsThere(t *testing.T) {
 			for _, m := range nouns.FindAllStringSubmatch(text, -1) {
 				found++
 				words := append([]string{m[1]}, strings.Fields(m[2])...)
+				if line, _, _ := strings.Cut(m[0], "\n"); strings.Contains(strings.TrimSpace(line), "  ") {
+					t.Errorf("%s: %q: two spaces, as if something had been left out", path, strings.TrimSpace(line))
+				}
 				if err := names(tree(), words); err != "" {
 					t.Errorf("%s: %q: %s", path, strings.TrimSpace(m[0]), err)
 				}

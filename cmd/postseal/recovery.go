@@ -82,7 +82,7 @@ func (a *app) initRecovery(ctx context.Context, out *outputFlags) error {
 	if place != "-" {
 		place += pendingKey
 		if err := durable.Create(place, text, 0o600); errors.Is(err, fs.ErrExist) {
-			return fmt.Errorf("writing %s: %w", place, errFileExists)
+			return fmt.Errorf("writing %s: %w", place, errKeyCutShort)
 		} else if err != nil {
 			return err
 		}
@@ -107,6 +107,9 @@ func (a *app) initRecovery(ctx context.Context, out *outputFlags) error {
 	}
 	return a.printRecovery(out, key)
 }
+
+// errKeyCutShort: a command before was killed between writing the key's file and wrapping anything for it.
+var errKeyCutShort = errors.New("a command that was cut short left this file, whose key is not in force: nothing is wrapped for it; remove it, then run this again")
 
 // pendingKey is behind the name of a recovery key's file until the key is in force.
 const pendingKey = ".new"

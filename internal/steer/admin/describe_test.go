@@ -25,6 +25,7 @@ var update = flag.Bool("update", false, "write the description of the API anew")
 // operations are the acts as the description wants them, in the order of their names.
 func operations(table map[string]act) []openapi.Operation {
 	var all []openapi.Operation
+	example := examples()
 	for name, a := range table {
 		method := a.method
 		if i := strings.LastIndex(method, ".(*Desk)."); i >= 0 {
@@ -32,7 +33,7 @@ func operations(table map[string]act) []openapi.Operation {
 		} else {
 			method = closures()[name]
 		}
-		all = append(all, openapi.Operation{Name: name, Method: method, Scope: string(a.scope), Request: a.request, Answer: a.answer, Files: bringsFiles(name)})
+		all = append(all, openapi.Operation{Name: name, Method: method, Scope: string(a.scope), Request: a.request, Answer: a.answer, Files: bringsFiles(name), Example: example[name]})
 	}
 	slices.SortFunc(all, func(a, b openapi.Operation) int { return strings.Compare(a.Name, b.Name) })
 	return all
@@ -56,7 +57,7 @@ func scopes() map[string]string {
 func TestTheDescription(t *testing.T) {
 	t.Parallel()
 	source := openapi.NewSource("postseal", filepath.Join("..", "..", ".."))
-	got, err := openapi.Document(openapi.Options{Operations: operations(acts(nil)), Scopes: scopes(), Problem: reflect.TypeFor[Problem](), Source: source, Receiver: reflect.TypeFor[desk.Desk]()})
+	got, err := openapi.Document(openapi.Options{Operations: operations(acts(nil)), Scopes: scopes(), Problem: reflect.TypeFor[Problem](), Problems: problems(), Source: source, Receiver: reflect.TypeFor[desk.Desk]()})
 	if err != nil || source.Err() != nil {
 		t.Fatal(err, source.Err())
 	}

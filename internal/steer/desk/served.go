@@ -48,7 +48,7 @@ func (d *Desk) LastSeen(context.Context) ([]Seen, error) {
 // and what is bound are two things: another program may have the port, a proxy may stand between, a change may not have
 // come through. A difference is [health.CodeServedNotBound] until it is gone.
 func (d *Desk) RunServed(ctx context.Context, every time.Duration) {
-	names := []string{}
+	names, round := []string{}, 1 // round is how many are looked at in it
 	for {
 		if len(names) == 0 {
 			v, err := d.view(ctx)
@@ -56,11 +56,12 @@ func (d *Desk) RunServed(ctx context.Context, every time.Duration) {
 				for _, l := range v.listeners {
 					names = append(names, l.Name)
 				}
+				round = max(len(names), 1)
 			} else if ctx.Err() == nil {
 				d.log.WarnContext(ctx, "looking at what is served", "err", err)
 			}
 		}
-		pause := time.NewTimer(every / time.Duration(max(len(names), 1)))
+		pause := time.NewTimer(every / time.Duration(round))
 		select {
 		case <-ctx.Done():
 			pause.Stop()

@@ -29,6 +29,7 @@ type Operation struct {
 	Scope           string // of the token that it takes
 	Request, Answer reflect.Type
 	Files           bool // its request brings whole files
+	Example         json.RawMessage
 }
 
 // Options say what to describe.
@@ -36,6 +37,7 @@ type Options struct {
 	Operations []Operation
 	Scopes     map[string]string // name to meaning
 	Problem    reflect.Type      // the answer of what was refused
+	Problems   map[string]any    // examples of it, by what has happened
 	Source     *Source           // where the comments are
 	Receiver   reflect.Type      // whose methods the operations are
 }
@@ -78,7 +80,7 @@ func Document(o Options) ([]byte, error) {
 			"schemas":         g.schemas,
 			"securitySchemes": object{"token": object{"type": "http", "scheme": "bearer", "description": "Made with: postseal admin token new. Its scope includes those before it. " + strings.Join(scopes, "; ") + "."}},
 			"responses": object{
-				"Problem": object{"description": "It was refused or failed; nothing was changed unless the problem says so.", "content": content(problem)},
+				"Problem": object{"description": "It was refused or failed; nothing was changed unless the problem says so.", "content": shown(content(problem), o.Problems)},
 				"Unauthorized": object{"description": "There is no token, or it is not known, or has expired (RFC 6750).",
 					"headers": object{"WWW-Authenticate": object{"description": "A challenge of the scheme Bearer.", "schema": object{"type": "string"}}}, "content": content(problem)},
 				"TooMany": object{"description": "Too many requests without a good token came from this address, or from everywhere.",
@@ -100,6 +102,20 @@ func encode(v any) ([]byte, error) {
 
 func content(schema any) object {
 	return object{"application/json": object{"schema": schema}}
+}
+
+// shown adds examples to a content.
+func shown(content object, examples map[string]any) object {
+	all := object{}
+	for name, value := range examples {
+		if raw, ok := value.(json.RawMessage); !ok || raw != nil {
+			all[name] = object{"value": value}
+		}
+	}
+	if len(all) > 0 {
+		content["application/json"].(object)["examples"] = all
+	}
+	return content
 }
 
 func (g *generator) operation(op Operation, o Options) (object, error) {
@@ -139,7 +155,7 @@ func (g *generator) operation(op Operation, o Options) (object, error) {
 		"summary":     strings.TrimSuffix(summary, "."),
 		"description": text,
 		"x-scope":     op.Scope,
-		"requestBody": object{"description": "At most " + limit + ".", "content": content(request)},
+		"requestBody": object{"description": "At most " + limit + ".", "content": shown(content(request), map[string]any{"request": op.Example})},
 		"responses": object{
 			"200": object{"description": "Done.", "content": answered},
 			"400": problem, "403": problem, "409": problem, "412": problem, "413": problem, "500": problem,
