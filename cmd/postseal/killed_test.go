@@ -283,7 +283,7 @@ func TestRecoveryInitIsCutShort(t *testing.T) {
 		until(t, "a new key is in force", func() bool { return inForce() != before })
 		p.Process.Kill()
 		p.Wait() // killed
-		if _, text := says(t, "status", "--data", data); !strings.Contains(text, "recoveryUntested") || !strings.Contains(text, "FILE.new") {
+		if _, text := says(t, "status", "--data", data); !strings.Contains(text, "the recovery key was never tried") || !strings.Contains(text, "FILE.new") {
 			t.Errorf("status does not say that the key was never tried, and where it may lie:\n%s", text)
 		}
 		file := filepath.Join(t.TempDir(), "recovery.key")

@@ -306,6 +306,11 @@ func (a *app) useRecovery(ctx context.Context, key *backup.Key) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
+	if !a.dryRun {
+		if err := db.Tidy(); err != nil { // a restore that was killed after its last step has left an empty directory
+			return err
+		}
+	}
 	got, err := desk.Recover(ctx, db, key, desk.RecoverOptions{Sealing: a.sealing, Server: a.server, DryRun: a.dryRun}, me())
 	if errors.Is(err, desk.ErrNoRecoveryKey) {
 		err = a.lostKeys(ctx, db, err)

@@ -38,6 +38,8 @@ func debian(program string) string {
 		return "default-jre-headless"
 	case "certutil", "pk12util":
 		return "libnss3-tools"
+	case "script":
+		return "bsdutils"
 	case "fc-list":
 		return "fontconfig fonts-noto-cjk"
 	case "go":
