@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"postseal/internal/ground/keys"
 	"postseal/internal/ground/x509cert"
 )
 
@@ -76,5 +77,27 @@ func TestThePathOfABackupCannotMoveTheCursor(t *testing.T) {
 	}
 	if v, err := h.Kept(t.Context(), tester(), KeptRequest{ID: "b", File: "/mnt/백업 1.age"}); err != nil || v.Backup.File != "/mnt/백업 1.age" {
 		t.Errorf("got %+v, %v", v, err)
+	}
+}
+
+// TestAnotherAuthorityIsAskedForItsOwn: a certificate of somebody else, imported into a lineage of our own authority, was
+// looked for in its book, and the renewal failed with "not found".
+func TestAnotherAuthorityIsAskedForItsOwn(t *testing.T) {
+	t.Parallel()
+	h := authorityHouse(t)
+	if _, err := h.Issue(t.Context(), tester(), IssueRequest{Domains: []string{"shop.example.com"}, Lineage: "shop"}); err != nil {
+		t.Fatal(err)
+	}
+	other := newAuthority(t, "Another CA")
+	key, err := keys.Generate(keys.ECDSAP256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := []ImportFile{{"shop.key", key.PEM().Bytes()}, {"shop.cer", other.issue(t, key.Public(), inAYear(), "shop.example.com")}}
+	if _, err := h.Import(t.Context(), tester(), ImportRequest{Files: files, Lineage: "shop"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.Renew(t.Context(), tester(), RenewRequest{ID: "shop"}); !errors.Is(err, ErrNotSelfSigned) {
+		t.Errorf("got %v, want %v", err, ErrNotSelfSigned)
 	}
 }

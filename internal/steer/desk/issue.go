@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/x509"
@@ -297,6 +298,9 @@ func (d *Desk) reissue(ctx context.Context, who state.Actor, s *sealer, r renewi
 		before, err = tx.Issuance(x509cert.Inspect(r.leaf).Serial)
 		return err
 	})
+	if errors.Is(err, state.ErrNotFound) || err == nil && !bytes.Equal(before.Certificate, r.leaf.Raw) {
+		return nil, ErrNotSelfSigned // it was imported into the lineage, or answers a request to another authority
+	}
 	if err != nil {
 		return nil, err
 	}
