@@ -39,6 +39,7 @@ func actsOf() map[string][]string {
 		"ca list":            {"ca/list"},
 		"ca counts":          {"ca/counts"},
 		"ca keep":            {"ca/keep"},
+		"ca health":          {"ca/health"},
 		"ca revoke":          {"ca/revoke"},
 		"ca extend":          {"ca/extend"},
 		"ca rollover":        {"ca/rollover"},
@@ -92,6 +93,7 @@ func apart() map[string]string {
 // uncalled are the acts that no command asks for, with the reason.
 func uncalled() map[string]string {
 	return map[string]string{
+		"ca/line":    "what ca list and ca certificate show, together, for the pages",
 		"check/run":  "the command looks from where it stands; this one looks from the server, for the pages and for other programs",
 		"check/seen": "what the server saw of its own listeners is in status; this one has all of it",
 	}

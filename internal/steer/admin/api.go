@@ -163,6 +163,8 @@ func acts(d *desk.Desk) map[string]act {
 		"ca/certificate":     looking(func(ctx context.Context, r Named) (*desk.Certified, error) { return d.IssuedCertificate(ctx, r.ID) }),
 		"ca/crl":             looking(d.RevocationList),
 		"ca/list":            looking(d.Issued),
+		"ca/health":          looking(func(ctx context.Context, _ Nothing) (*desk.PKIHealth, error) { return d.PKIHealth(ctx) }),
+		"ca/line":            looking(d.IssuedLine),
 		"ca/counts":          looking(func(ctx context.Context, _ Nothing) (*desk.BookNumbers, error) { return d.CountBook(ctx) }),
 		"ca/keep":            administering(d.KeepBook), // what it forgets does not come back
 		"ca/show":            looking(func(ctx context.Context, _ Nothing) (*desk.AuthoritiesView, error) { return d.OwnAuthorities(ctx) }),

@@ -252,7 +252,7 @@ func sameChange(act string, a, b *desk.Change) bool {
 }
 
 // makes says whether an act makes a certificate, which a dry run only foresees.
-func makes(act string) bool { return act == "cert/new" || act == "cert/renew" }
+func makes(act string) bool { return act == "cert/new" || act == "cert/renew" || act == "ca/issue" }
 
 // refuse says on a page of its own why something cannot be done, with the way back.
 func (p *center) refuse(w http.ResponseWriter, r *http.Request, v visitor, back string, err error) {
@@ -280,7 +280,7 @@ func partsOf(own string) (path string, keep []string) {
 	if err != nil {
 		return "/", nil
 	}
-	for _, name := range []string{"id", "authority", "days", "step", "answers"} {
+	for _, name := range []string{"id", "authority", "days", "step", "answers", "serial"} {
 		keep = append(keep, name, u.Query().Get(name))
 	}
 	return u.Path, keep
@@ -293,6 +293,8 @@ func placeOf(path string) string {
 		return "certificates"
 	case strings.HasPrefix(path, "/listeners"):
 		return "listeners"
+	case strings.HasPrefix(path, "/authority"):
+		return "authority"
 	case strings.HasPrefix(path, "/trust"):
 		return "trust"
 	case strings.HasPrefix(path, "/plan"):

@@ -353,32 +353,38 @@ func TestNoEnglishOnKoreanPages(t *testing.T) {
 	o.makeCertificate(t, "Mail", 12, "IMAP")
 	h := Admin(o.Desk, testLog(t))
 	session := signIn(t, o, h)
-	sentence := regexp.MustCompile(`(?:\b[a-z][a-z']+\b[ ,]+){3,}[a-z]`)
 	for name, q := range visits(session, o.link(t)) {
 		q.language = "ko"
-		root, err := nethtml.Parse(strings.NewReader(read(t, ask(t, h, q))))
-		if err != nil {
-			t.Fatal(err)
-		}
-		var look func(*nethtml.Node)
-		look = func(n *nethtml.Node) {
-			for _, a := range n.Attr {
-				if a.Key == "lang" && a.Val == "en" || a.Key == "class" && strings.Contains(a.Val, "command") {
-					return
-				}
-				if (a.Key == "aria-label" || a.Key == "data-label") && sentence.MatchString(a.Val) {
-					t.Errorf("%s: %s=%q is English", name, a.Key, a.Val)
-				}
-			}
-			if n.Type == nethtml.TextNode && sentence.MatchString(n.Data) {
-				t.Errorf("%s: %q is English", name, strings.TrimSpace(n.Data))
-			}
-			for c := range n.ChildNodes() {
-				look(c)
-			}
-		}
-		look(root)
+		wantKorean(t, name, read(t, ask(t, h, q)))
 	}
+}
+
+// wantKorean wants that a page in Korean marks what is English.
+func wantKorean(t *testing.T, name, body string) {
+	t.Helper()
+	sentence := regexp.MustCompile(`(?:\b[a-z][a-z']+\b[ ,]+){3,}[a-z]`)
+	root, err := nethtml.Parse(strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var look func(*nethtml.Node)
+	look = func(n *nethtml.Node) {
+		for _, a := range n.Attr {
+			if a.Key == "lang" && a.Val == "en" || a.Key == "class" && strings.Contains(a.Val, "command") {
+				return
+			}
+			if (a.Key == "aria-label" || a.Key == "data-label") && sentence.MatchString(a.Val) {
+				t.Errorf("%s: %s=%q is English", name, a.Key, a.Val)
+			}
+		}
+		if n.Type == nethtml.TextNode && sentence.MatchString(n.Data) {
+			t.Errorf("%s: %q is English", name, strings.TrimSpace(n.Data))
+		}
+		for c := range n.ChildNodes() {
+			look(c)
+		}
+	}
+	look(root)
 }
 
 // TestChangesAreTranslated runs acts that warn and remove, and wants each sentence in Korean.

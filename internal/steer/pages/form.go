@@ -111,6 +111,9 @@ func (p *center) askAgain(w http.ResponseWriter, r *http.Request, v visitor, f f
 	if id != "" {
 		page.Back = address("/certificate", "id", id)
 	}
+	if serial := given.Get("serial"); serial != "" && r.URL.Path == "/authority/revoke" {
+		page.Back = address("/authority/certificate", "serial", serial)
+	}
 	s := sheet{template: "form", title: f.title, path: r.URL.Path, keep: []string{"id", id}, here: f.here}
 	if wrong != nil {
 		entry, mine := errors.AsType[errEntry](wrong)

@@ -78,7 +78,8 @@ func switched(w http.ResponseWriter, r *http.Request, have []*words) bool {
 
 // keptParameters are those that say which page is meant; whatever else an address brings is dropped.
 func keptParameters() []string {
-	return []string{"token", "id", "listener", "status", "domain", "within", "all", "page", "days", "authority", "want", "who", "act", "object", "step", "answers"}
+	return []string{"token", "id", "listener", "status", "domain", "within", "all", "page", "days", "authority", "want", "who", "act", "object", "step", "answers",
+		"serial", "search", "profile", "requester", "after"}
 }
 
 // choice is one language in the switch.

@@ -9,6 +9,7 @@ package pages
 import (
 	"errors"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"time"
@@ -69,6 +70,7 @@ func (p *center) routes() routes {
 		"/confirm": {http.MethodPost: p.signedIn(p.confirm)},
 		"/undo":    {http.MethodPost: p.signedIn(p.undo)},
 	}
+	maps.Copy(table, p.authorityRoutes())
 	for path, f := range p.forms() {
 		table[path] = map[string]http.HandlerFunc{http.MethodGet: p.signedIn(p.ask(f)), http.MethodPost: p.signedIn(p.take(f))}
 	}

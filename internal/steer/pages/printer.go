@@ -98,7 +98,7 @@ type place struct {
 // Places is the navigation. A page that belongs into it has a line here, and its name among the texts: nav.NAME.
 func (p page) Places() []place {
 	var all []place
-	for _, one := range [][2]string{{"overview", "/"}, {"certificates", "/certificates"}, {"listeners", "/listeners"}, {"trust", "/trust"},
+	for _, one := range [][2]string{{"overview", "/"}, {"certificates", "/certificates"}, {"listeners", "/listeners"}, {"trust", "/trust"}, {"authority", "/authority"},
 		{"check", "/check"}, {"plan", "/plan"}, {"notices", "/notices"}, {"audit", "/audit"}, {"backup", "/backup"}, {"tokens", "/tokens"}} {
 		all = append(all, place{one[1], p.words.say("nav." + one[0]), one[0] == p.Here})
 	}

@@ -40,6 +40,11 @@ func koreanPatterns() []pattern {
 		{`^the name binding of (.+) at (\S+)$`, "이름별 제공: $1, 리스너 $2"},
 		{`^the listener (\S+)$`, "리스너 $1"},
 		{`^the trust in anchor ([0-9a-f]+)$`, "인증 기관에 대한 신뢰: $1"},
+		{`^the authority certifies names below (.+) and nothing else$`, "다음 도메인 아래의 이름만 발급합니다: $1"},
+		{`^it serves; put another in its place: .*$`, "지금 제공 중입니다. 갱신하여 다른 것으로 바꾸십시오."},
+		{`^lines of the book are forgotten (\d+) days after the end of their certificates$`, "만료되고 ${1}일이 지나면 발급 대장에서 지웁니다."},
+		{`^(?:at least )?(\d+) lines? of the book that ended more than (\d+) days ago$`, "발급 대장에서 만료된 지 ${2}일이 넘은 ${1}줄"},
+		{`^the trust in certificate ([0-9a-f]+) \((.*)\)$`, "일련 번호 $1($2)에 대한 신뢰"},
 		{`^the trust in (.+)$`, "다음에 대한 신뢰: $1"},
 		{`^the distrust of (.+)$`, "신뢰하지 않는 목록의 항목: $1"},
 

@@ -15,6 +15,8 @@ import (
 	"postseal/internal/ground/listener"
 	"postseal/internal/ground/state"
 	"postseal/internal/ground/x509cert"
+	"postseal/internal/issue/ca"
+	"postseal/internal/issue/crl"
 	"postseal/internal/keep/plan"
 	"postseal/internal/keep/trustfile"
 	"postseal/internal/steer/desk"
@@ -182,6 +184,24 @@ func TestKeysAreUsedAndThere(t *testing.T) {
 			used["install."+string(p)+end] = true
 		}
 	}
+	for _, purpose := range []ca.Purpose{ca.PurposeRoot, ca.PurposeServers, ca.PurposeClients, ca.PurposeSMIME, ca.PurposeCode} {
+		used["purpose."+string(purpose)] = true
+	}
+	for _, s := range []string{state.AuthorityPending, state.AuthorityActive, state.AuthorityRetired} {
+		used["authority.state."+s] = true
+	}
+	for _, s := range []string{state.ApprovalWaiting, state.ApprovalApproved, state.ApprovalRejected} {
+		used["pending.status."+s] = true
+	}
+	for _, s := range desk.BookStatuses() {
+		used["book.status."+s] = true
+	}
+	for _, reason := range append(reasonsToChoose(), crl.Unspecified) {
+		used["reason."+reason.String()] = true
+	}
+	for _, profile := range ca.Builtin([]string{"example.com"}) {
+		used["profile."+profile.Name] = true
+	}
 	for _, set := range []string{desk.PublicAuthority, desk.PublicServer} {
 		used["public."+set], used["public."+set+".teach"] = true, true
 	}
@@ -191,6 +211,11 @@ func TestKeysAreUsedAndThere(t *testing.T) {
 	used["channel.mail"], used["channel.webhook"] = true, true
 	for _, act := range auditedActs(t) {
 		used["did."+act] = true
+	}
+	for key := range texts {
+		if strings.HasPrefix(key, "did.ca ") { // acts of the authority; one without words is shown as it is called
+			used[key] = true
+		}
 	}
 	for key := range used {
 		if _, ok := texts[key]; !ok {
