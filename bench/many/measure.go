@@ -72,6 +72,9 @@ func (m *measurement) all(ctx context.Context, w io.Writer) (err error) {
 	}
 	defer s.Stop() // the numbers are taken
 	time.Sleep(settle)
+	if err := m.pages(ctx, w, s); err != nil {
+		return err
+	}
 	before, err := s.Memory()
 	if err != nil {
 		return err
@@ -94,7 +97,7 @@ func (m *measurement) all(ctx context.Context, w io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "%-52s %9.1f\n%-52s %9.1f\n%-52s %9.2f\n", "memory (VmRSS) after its start, MiB", before,
+	fmt.Fprintf(w, "%-52s %9.1f\n%-52s %9.1f\n%-52s %9.2f\n", "memory (VmRSS) after its start and the pages, MiB", before,
 		"memory (VmRSS) after everything was listed, MiB", after, "CPU of the server for all of it, s", ended-began)
 	return nil
 }
