@@ -188,8 +188,13 @@ func acts(d *desk.Desk) map[string]act {
 		"check/own":      looking(func(ctx context.Context, _ Nothing) (*desk.Own, error) { return d.Own(ctx) }),
 		"check/believed": looking(func(ctx context.Context, _ Nothing) (*desk.Believed, error) { return d.Believed(ctx) }),
 		"audit/list":     looking(d.Audit),
-		"audit/verify":   looking(func(ctx context.Context, _ Nothing) (*desk.AuditVerdict, error) { return d.VerifyAudit(ctx) }),
-		"audit/accept":   administering(d.AcceptAudit),
+		"audit/verify": looking(func(ctx context.Context, r desk.VerifyRequest) (*desk.AuditVerdict, error) {
+			if r.Quick {
+				return d.GlanceAudit(ctx)
+			}
+			return d.VerifyAudit(ctx)
+		}),
+		"audit/accept": administering(d.AcceptAudit),
 		"admin/link": administering(func(ctx context.Context, who state.Actor, _ Nothing) (*desk.Link, error) {
 			return d.NewLink(ctx, who)
 		}),

@@ -39,15 +39,28 @@ const actAbandonKeys = "abandon-keys"
 
 // AuditVerdict says whether the audit trail of this server is what was signed.
 type AuditVerdict struct {
-	Server   string        `json:"server"`
-	Rows     int64         `json:"rows"`
-	From     int64         `json:"from"`               // the first row that was checked: 1, unless faults before it were accepted
-	Signed   int64         `json:"signed"`             // the signed head is at this row; 0: there is none yet
-	SignedAt time.Time     `json:"signedAt,omitzero"`  // by the organisation's key
-	Unsigned int64         `json:"unsigned"`           // rows after the head, which is no fault
-	Unproved int64         `json:"unproved,omitempty"` // rows that are older than the chain: nothing watched over them until it began
-	Whole    bool          `json:"whole"`              // no faults
-	Faults   []audit.Fault `json:"faults"`
+	Server   string    `json:"server"`
+	Rows     int64     `json:"rows"`
+	From     int64     `json:"from"`               // the first row that was checked: 1, unless faults before it were accepted
+	Signed   int64     `json:"signed"`             // the signed head is at this row; 0: there is none yet
+	SignedAt time.Time `json:"signedAt,omitzero"`  // by the organisation's key
+	Unsigned int64     `json:"unsigned"`           // rows after the head, which is no fault
+	Unproved int64     `json:"unproved,omitempty"` // rows that are older than the chain: nothing watched over them until it began
+	// CheckedAt is when this server last looked at every row; only in a quick verdict, and absent when it never did.
+	CheckedAt time.Time     `json:"checkedAt,omitzero"`
+	Whole     bool          `json:"whole"` // no faults
+	Faults    []audit.Fault `json:"faults"`
+}
+
+// VerifyRequest asks for a verdict on the audit trail.
+type VerifyRequest struct {
+	Quick bool `json:"quick,omitempty"` // only the rows since the signed head, and what the last look at all rows found
+}
+
+// auditCheck is a look at every row.
+type auditCheck struct {
+	at     time.Time
+	faults []audit.Fault
 }
 
 // heads are the two places of the head: outside is the file, inside the database.
@@ -235,6 +248,12 @@ func (d *Desk) VerifyAudit(ctx context.Context) (*AuditVerdict, error) {
 	return d.verdictOfAudit(ctx, true)
 }
 
+// GlanceAudit checks the rows since the signed head, which are those of the last seconds while a server runs: so a page
+// may ask at each view, however long the trail is. What the last look at every row found stays true until the next.
+func (d *Desk) GlanceAudit(ctx context.Context) (*AuditVerdict, error) {
+	return d.verdictOfAudit(ctx, false)
+}
+
 func (d *Desk) verdictOfAudit(ctx context.Context, whole bool) (v *AuditVerdict, err error) {
 	// Held, or a head that is being written would be seen in one place and not yet in the other.
 	d.auditing.Lock()
@@ -249,6 +268,15 @@ func (d *Desk) verdictOfAudit(ctx context.Context, whole bool) (v *AuditVerdict,
 		}
 		return d.strangers(tx, v, whole)
 	})
+	switch {
+	case err != nil:
+	case whole:
+		d.checked = &auditCheck{time.Now().UTC(), v.Faults}
+	case d.checked != nil:
+		if v.CheckedAt = d.checked.at; v.Whole && len(d.checked.faults) > 0 {
+			v.Whole, v.Faults = false, d.checked.faults
+		}
+	}
 	return v, err
 }
 

@@ -578,3 +578,55 @@ func TestAnUpgradedTrail(t *testing.T) {
 		t.Errorf("after the first act: got %+v, want %d old rows", v, before.Rows)
 	}
 }
+
+// TestAGlanceReadsTheEnd: a glance does not walk the rows before the signed head, so it does not see a change there; the
+// look at every row does, and from then on the glance says so too, until every row is good again.
+func TestAGlanceReadsTheEnd(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, nil)
+	h.deeds(t, 6)
+	h.seal(t)
+	h.deeds(t, 2)
+	glance := func() *AuditVerdict {
+		t.Helper()
+		v, err := h.GlanceAudit(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+	if v := glance(); !v.Whole || !v.CheckedAt.IsZero() || v.Unsigned != 2 {
+		t.Errorf("a good trail: got %+v", v)
+	}
+	who := ""
+	if err := h.db.View(t.Context(), func(tx *state.Tx) error {
+		return tx.EachAudit(h.server, 4, func(r state.AuditRow, _ []byte) {
+			if r.Number == 4 {
+				who = r.Who
+			}
+		})
+	}); err != nil {
+		t.Fatal(err)
+	}
+	h.exec(t, `UPDATE audit SET who = 'nobody' WHERE number = 4`)
+	if v := glance(); !v.Whole {
+		t.Errorf("before every row was looked at: got %v", v.Faults)
+	}
+	if v := h.verdict(t); v.Whole {
+		t.Fatal("the look at every row misses a changed row")
+	}
+	if v := glance(); v.Whole || v.CheckedAt.IsZero() || !strings.Contains(texts(v), "row 4 was changed") {
+		t.Errorf("after every row was looked at: got %+v", v)
+	}
+	h.exec(t, `UPDATE audit SET who = $1 WHERE number = 4`, who)
+	if v := h.verdict(t); !v.Whole {
+		t.Fatalf("put back: got %v", v.Faults)
+	}
+	if v := glance(); !v.Whole {
+		t.Errorf("put back and looked at: got %v", v.Faults)
+	}
+	h.exec(t, `UPDATE audit SET who = 'nobody' WHERE number = (SELECT max(number) FROM audit)`)
+	if v := glance(); v.Whole {
+		t.Error("a changed row behind the signed head is not seen at a glance")
+	}
+}

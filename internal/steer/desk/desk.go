@@ -77,6 +77,7 @@ type Desk struct {
 	acting sync.Mutex
 	// auditing is held while the audit trail is signed or judged: its head has two places.
 	auditing sync.Mutex
+	checked  *auditCheck // the last look at the whole trail, held under auditing; nil for none
 	// settling is held while the state is read into the keyring and the runtime follows, so that
 	// two changes settle in their order.
 	settling sync.Mutex

@@ -22,6 +22,7 @@ type auditPage struct {
 	Rows             []deedRow
 	More             bool
 	Level, Word      string // of the chain of hashes
+	Checked          string // how much of it was looked at, and when
 	Faults           []faultRow
 	Who, Act, Object string
 	Acts             []option
@@ -61,8 +62,19 @@ func (f auditFilter) request(before int64) desk.AuditRequest {
 	return desk.AuditRequest{Object: f.object, Who: f.who, Before: before, Limit: auditRead}
 }
 
-// audit lists who did what.
+// audit lists who did what. However long the trail is, a view checks the rows since the signed head only.
 func (p *center) audit(w http.ResponseWriter, r *http.Request, v visitor) {
+	p.showAudit(w, r, v, desk.VerifyRequest{Quick: true})
+}
+
+// verifyAudit checks every row, which takes as long as the trail is.
+func (p *center) verifyAudit(w http.ResponseWriter, r *http.Request, v visitor) {
+	if p.readForm(w, r) {
+		p.showAudit(w, r, v, desk.VerifyRequest{})
+	}
+}
+
+func (p *center) showAudit(w http.ResponseWriter, r *http.Request, v visitor, check desk.VerifyRequest) {
 	f := auditFilterOf(r)
 	page := auditPage{Who: f.who, Object: f.object, Filtered: f.who != "" || f.act != "" || f.object != "", LooksOn: f.all, Download: address("/audit/download", f.query()...)}
 	var trail []desk.Entry
@@ -71,14 +83,11 @@ func (p *center) audit(w http.ResponseWriter, r *http.Request, v visitor) {
 		return
 	}
 	var verdict desk.AuditVerdict
-	if err := admin.Local(p.desk, v.actor).Call(r.Context(), "audit/verify", admin.Nothing{}, &verdict); err != nil {
+	if err := admin.Local(p.desk, v.actor).Call(r.Context(), "audit/verify", check, &verdict); err != nil {
 		p.refuse(w, r, v, "/audit", err)
 		return
 	}
-	page.Level, page.Word = levelGood, v.words.say("audit.whole", grouped(int(verdict.Rows)))
-	if !verdict.Whole {
-		page.Level, page.Word = levelBad, v.words.say("audit.broken")
-	}
+	page.Level, page.Word, page.Checked = v.words.trail(verdict, check.Quick)
 	for _, fault := range verdict.Faults {
 		page.Faults = append(page.Faults, faultRow{plainNumber(int(fault.Row)), fault.Text})
 	}
@@ -100,6 +109,25 @@ func (p *center) audit(w http.ResponseWriter, r *http.Request, v visitor) {
 	page.More = page.More || len(trail) == auditRead
 	page.Acts = chosen(page.Acts, f.act)
 	p.show(w, r, v, sheet{template: "audit", title: "audit.title", path: "/audit", keep: f.query(), here: "audit", body: page})
+}
+
+// trail words what is known of the chain. A quick verdict without a signed head has walked every row too.
+func (w *words) trail(v desk.AuditVerdict, quick bool) (level, word, checked string) {
+	switch {
+	case !quick || v.Signed == 0:
+		checked = w.say("audit.checked.now")
+	case v.CheckedAt.IsZero():
+		checked = w.say("audit.checked.end", grouped(int(v.Unsigned)))
+	default:
+		checked = w.say("audit.checked.at", minute(v.CheckedAt).Human, grouped(int(v.Unsigned)))
+	}
+	switch {
+	case !v.Whole:
+		return levelBad, w.say("audit.broken"), checked
+	case quick && v.Signed != 0 && v.CheckedAt.IsZero():
+		return levelGood, w.say("audit.ends-well"), checked
+	}
+	return levelGood, w.say("audit.whole", grouped(int(v.Rows))), checked
 }
 
 // auditFile answers with the trail as CSV (RFC 4180), for an auditor. It is read in pieces, so however long it is, little
@@ -140,18 +168,23 @@ func inert(cell string) string { return desk.InertCell(cell) }
 
 func auditWords() vocabulary {
 	return vocabulary{
-		"nav.audit":      {"Audit", "감사"},
-		"audit.title":    {"Audit trail", "감사 기록"},
-		"audit.teach":    {"Who did what, when and from where. Nothing here can be changed.", "누가 언제 어디서 무엇을 했는지입니다. 여기서는 아무것도 고칠 수 없습니다."},
-		"audit.act":      {"Act", "한 일"},
-		"audit.object":   {"Of what, exactly", "대상(정확히)"},
-		"audit.looks":    {"Sign-ins too", "로그인도 보기"},
-		"audit.show":     {"Show", "보기"},
-		"audit.download": {"Download as CSV", "CSV로 내려받기"},
-		"audit.whole":    {"Whole: all %s rows are as they were written", "온전함: %s행 모두 기록된 그대로입니다"},
-		"audit.broken":   {"Broken: rows were changed, removed or reordered", "훼손됨: 행이 바뀌거나 없어지거나 순서가 달라졌습니다"},
-		"audit.row":      {"row %s", "%s행"},
-		"audit.none":     {"Nothing of the kind has been done.", "그런 일은 없었습니다."},
-		"audit.older":    {"Older rows are in the download.", "더 오래된 것은 내려받은 파일에 있습니다."},
+		"nav.audit":         {"Audit", "감사"},
+		"audit.title":       {"Audit trail", "감사 기록"},
+		"audit.teach":       {"Who did what, when and from where. Nothing here can be changed.", "누가 언제 어디서 무엇을 했는지입니다. 여기서는 아무것도 고칠 수 없습니다."},
+		"audit.act":         {"Act", "한 일"},
+		"audit.object":      {"Of what, exactly", "대상(정확히)"},
+		"audit.looks":       {"Sign-ins too", "로그인도 보기"},
+		"audit.show":        {"Show", "보기"},
+		"audit.download":    {"Download as CSV", "CSV로 내려받기"},
+		"audit.whole":       {"Whole: all %s rows are as they were written", "온전함: %s행 모두 기록된 그대로입니다"},
+		"audit.broken":      {"Broken: rows were changed, removed or reordered", "훼손됨: 행이 바뀌거나 없어지거나 순서가 달라졌습니다"},
+		"audit.ends-well":   {"The end of the trail is as it was signed", "기록의 끝이 서명된 그대로입니다"},
+		"audit.checked.now": {"Every row was checked just now.", "방금 모든 행을 검사했습니다."},
+		"audit.checked.end": {"Just now the rows since the signed head were checked, %s of them; the whole trail is checked when the server starts, every day, and when you say so.", "방금 서명된 끝 뒤의 행 %s개를 검사했습니다. 전체는 서버가 시작할 때와 매일, 그리고 직접 시킬 때 검사합니다."},
+		"audit.checked.at":  {"Every row was checked on %s; just now those since the signed head, %s of them.", "%s에 모든 행을 검사했고, 방금 서명된 끝 뒤의 행 %s개를 검사했습니다."},
+		"audit.verify":      {"Check every row now", "지금 모든 행 검사"},
+		"audit.row":         {"row %s", "%s행"},
+		"audit.none":        {"Nothing of the kind has been done.", "그런 일은 없었습니다."},
+		"audit.older":       {"Older rows are in the download.", "더 오래된 것은 내려받은 파일에 있습니다."},
 	}
 }

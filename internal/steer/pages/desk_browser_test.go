@@ -274,6 +274,18 @@ func TestBrowserReads(t *testing.T) {
 		t.Errorf("with two wishes %d authorities fit, without any %d", narrowed, fits)
 	}
 
+	// A view of the trail looks at its end, the button at every row.
+	if err := o.SealAudit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	v.press(`nav.places a[href="/audit"]`)
+	v.wantText("The end of the trail is as it was signed")
+	v.press(`form[action="/audit/verify"] button`)
+	v.wantText("Whole: all ", "Every row was checked just now.")
+	v.open(base + "/audit")
+	v.wantText("Whole: all ", "Every row was checked on ")
+	v.page("audit-checked")
+
 	// The trail: of one object, by an act, and then its file is what the page shows.
 	v.press(`nav.places a[href="/audit"]`)
 	v.wantText("made a certificate")

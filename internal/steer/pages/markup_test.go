@@ -58,6 +58,7 @@ func visits(session, link string) map[string]request {
 		"settings":        {"/certificate/lineage", "id=" + management + "&lineage=" + management + "&activation=approve&key=keep"},
 		"listener off":    {"/listeners/disable", "listener=imaps"},
 		"listener on":     {"/listeners/enable", "listener=imaps"},
+		"every row":       {"/audit/verify", "x=1"},
 		"no test message": {"/notices/test", "x=1"},
 		"no listener":     {"/listeners/enable", "listener=gopher"},
 		"made":            {"/certificate/new", "name=Shop&domains=shop.example.com&services=IMAP&services=HTTP"},

@@ -55,6 +55,7 @@ func (p *center) routes() routes {
 		"/plan/authorities":     {http.MethodGet: p.signedIn(p.authorities)},
 		"/check":                {http.MethodGet: p.signedIn(p.check), http.MethodPost: p.signedIn(p.lookAtHosts)},
 		"/audit":                {http.MethodGet: p.signedIn(p.audit)},
+		"/audit/verify":         {http.MethodPost: p.signedIn(p.verifyAudit)},
 		"/audit/download":       {http.MethodGet: p.signedIn(p.auditFile)},
 		"/backup":               {http.MethodGet: p.signedIn(p.backup)},
 		"/backup/create":        {http.MethodPost: p.signedIn(p.makeBackup)},
