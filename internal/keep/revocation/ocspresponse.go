@@ -10,6 +10,8 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 	"golang.org/x/crypto/cryptobyte/asn1"
+
+	"postseal/internal/ground/x509cert"
 )
 
 // MaxOCSPBytes is the largest OCSP response that is read; those of public responders have 500 to 3,000 bytes.
@@ -123,8 +125,8 @@ func (r *response) parseBasic(s cryptobyte.String) error {
 			if len(r.certs) == maxOCSPSigners {
 				return fmt.Errorf("it carries more than %d certificates", maxOCSPSigners)
 			}
-			// One that crypto/x509 does not take cannot sign for us; another may.
-			if cert, err := x509.ParseCertificate(der); err == nil {
+			// One that cannot be read cannot sign for us; another may.
+			if cert, err := x509cert.ParseCertificate(der); err == nil {
 				r.certs = append(r.certs, cert)
 			}
 		}
