@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"postseal/internal/ground/keys"
+	"postseal/internal/peers"
 )
 
 func certsOf(file string, certs ...*x509.Certificate) *Contents {
@@ -243,4 +244,24 @@ func TestP7BOfOpenSSL(t *testing.T) {
 	wantContents(t, mustRead(t, "signed.p7s", []byte(out), ReadOptions{}), [4]int{2, 0, 0, 0})
 	out = run(t, dir, "", "openssl", "x509", "-in", "leaf.pem", "-trustout", "-addtrust", "serverAuth", "-setalias", "mine").Stdout
 	wantContents(t, mustRead(t, "trusted.pem", []byte(out), ReadOptions{}), [4]int{1, 0, 0, 0})
+}
+
+// TestP7BAndGnuTLS: each reads the P7B of the other, in text and in DER.
+func TestP7BAndGnuTLS(t *testing.T) {
+	t.Parallel()
+	peers.Need(t, "certtool")
+	dir := writeFiles(t, map[string][]byte{"all.pem": []byte(chainPEM())})
+	for name, form := range map[string][]string{"their.pem": nil, "their.der": {"--outder"}} {
+		args := append([]string{"certtool", "--p7-generate", "--load-certificate", "all.pem", "--outfile", name}, form...)
+		run(t, dir, "", args...)
+		c := mustRead(t, name, readFile(t, dir, name), ReadOptions{})
+		wantContents(t, c, [4]int{3, 0, 0, 0})
+	}
+	ours := writeFiles(t, map[string][]byte{"own.pem": mustP7BPEM(t), "own.der": mustP7B(t)})
+	for name, args := range map[string][]string{"own.pem": nil, "own.der": {"--inder"}} {
+		r := run(t, ours, "", append([]string{"certtool", "--p7-info", "--infile", name}, args...)...)
+		if n := strings.Count(r.Stdout, "BEGIN CERTIFICATE"); n != 2 {
+			t.Errorf("%s: certtool shows %d certificates, want 2\n%s", name, n, r.Stdout)
+		}
+	}
 }

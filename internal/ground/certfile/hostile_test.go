@@ -259,7 +259,59 @@ func hostile(t testing.TB) map[string][]byte {
 		"a length of four gigabytes":  {0x30, 0x84, 0xff, 0xff, 0xff, 0xff, 2, 1, 0},
 		"a JKS of 2^31 entries":       append([]byte{0xfe, 0xed, 0xfe, 0xed, 0, 0, 0, 2, 0x7f, 0xff, 0xff, 0xff}, make([]byte, 40)...),
 		"a key under 2^31 iterations": dearKey(t),
+		"100 MB of JKS":               slices.Concat([]byte{0xfe, 0xed, 0xfe, 0xed, 0, 0, 0, 2, 0, 0, 0, 1}, make([]byte, 100<<20)),
+		"16 MB of JKS entries":        slices.Concat([]byte{0xfe, 0xed, 0xfe, 0xed, 0, 0, 0, 2, 0, 0xff, 0xff, 0xff}, bytes.Repeat(slices.Concat([]byte{0, 0, 0, 2}, make([]byte, 16)), 800_000)),
+		"100 MB of ZIP":               slices.Concat([]byte("PK\x03\x04"), make([]byte, 100<<20)),
+		"16 MB of ZIP":                slices.Concat([]byte("PK\x03\x04"), bytes.Repeat([]byte("PK\x01\x02PK\x05\x06"), 2_000_000)),
+		"ZIP in ZIP, 1,000 deep":      deepZIP(t),
+		"100 MB of PFX":               appendElement(nil, []byte{0x30}, slices.Concat([]byte{2, 1, 3, 0x30, 0, 0x30, 0}, make([]byte, 100<<20))),
+		"100 MB of a request":         around(p.request, 100<<20),
+		"16 MB of a request":          around(p.request, MaxBytes-1000),
+		"a request, 1,000 deep":       signedAround(slices.Concat(elementsOf(p.request, 3), appendElement(nil, []byte{0xa0}, nested(1000, true)))),
+		"100 MB of a CRL":             around(p.crl, 100<<20),
+		"a CRL, 1,000 deep":           signedAround(slices.Concat(elementsOf(p.crl, 5), appendElement(nil, []byte{0xa0}, nested(1000, true)))),
+		"a certificate, 1,000 deep":   signedAround(slices.Concat(elementsOf(p.leafDER, 7), appendElement(nil, []byte{0xa3}, nested(1000, true)))),
 	}
+}
+
+// elementsOf are the first elements of what is signed in a structure.
+func elementsOf(der []byte, n int) []byte {
+	outer, _, err := frame(der)
+	if err != nil {
+		panic(err)
+	}
+	tbs, _, err := frame(outer.content)
+	if err != nil {
+		panic(err)
+	}
+	rest := tbs.content
+	for range n {
+		if _, rest, err = frame(rest); err != nil {
+			panic(err)
+		}
+	}
+	return tbs.content[:len(tbs.content)-len(rest)]
+}
+
+// signedAround is what a certificate, a request or a CRL looks like, around what is signed.
+func signedAround(signed []byte) []byte {
+	algorithm := []byte{0x30, 10, 6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2}
+	return appendElement(nil, []byte{0x30}, slices.Concat(appendElement(nil, []byte{0x30}, signed), algorithm, []byte{3, 1, 0}))
+}
+
+// around makes the first elements of a request or a CRL long.
+func around(der []byte, length int) []byte {
+	return signedAround(slices.Concat(elementsOf(der, 2), appendElement(nil, []byte{0x30}, make([]byte, length)), []byte{0xa0, 0}))
+}
+
+// deepZIP has one member that is not compressed, and so on.
+func deepZIP(t testing.TB) []byte {
+	t.Helper()
+	in := zipped(t, map[string][]byte{"stored a.crt": shared().leafDER})
+	for range 999 {
+		in = zipped(t, map[string][]byte{"stored": in})
+	}
+	return in
 }
 
 // p7bAround is a P7B with one certificate, which is whatever is given.

@@ -191,3 +191,17 @@ func TestKeyTwice(t *testing.T) {
 	}
 	wantContents(t, mustRead(t, "ed.key", encodePEM("ED25519 PRIVATE KEY", der), ReadOptions{}), [4]int{0, 1, 0, 0})
 }
+
+// TestDSA: a key of an algorithm that has gone is named, in PKCS #8 as in its own PEM block.
+func TestDSA(t *testing.T) {
+	t.Parallel()
+	// SEQUENCE { 0, SEQUENCE { dsa, SEQUENCE { p, q, g } }, OCTET STRING { x } }, RFC 3279 section 2.3.2
+	der := []byte{0x30, 0x1e, 2, 1, 0, 0x30, 0x14, 6, 7, 0x2a, 0x86, 0x48, 0xce, 0x38, 4, 1, 0x30, 9, 2, 1, 23, 2, 1, 11, 2, 1, 4, 4, 3, 2, 1, 7}
+	for what, data := range map[string][]byte{"PKCS #8": der, "PKCS #8 in PEM": encodePEM("PRIVATE KEY", der), "its own block": encodePEM("DSA PRIVATE KEY", der)} {
+		_, err := Read("old.key", data, ReadOptions{})
+		unsupported, ok := errors.AsType[*UnsupportedError](err)
+		if !ok || !strings.Contains(unsupported.What, "DSA") || namesFile(err, "old.key") != nil {
+			t.Errorf("%s: got %v, want an UnsupportedError that names DSA and the file", what, err)
+		}
+	}
+}

@@ -1,15 +1,19 @@
 package revocation
 
 import (
+	"bytes"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"math/big"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/cryptotest"
 	"time"
 
+	"golang.org/x/crypto/cryptobyte"
+	"golang.org/x/crypto/cryptobyte/asn1"
 	"golang.org/x/crypto/ocsp"
 
 	"postseal/internal/peers"
@@ -103,6 +107,50 @@ func TestDifferencesAreTold(t *testing.T) {
 	for _, d := range append(ofLists(), ofAnswers()...) {
 		if !strings.Contains(string(text), "| "+d.Name+" |") {
 			t.Errorf("docs/deviations.md has no row\n| %s | %s | %s |", d.Name, d.Why, d.RFC)
+		}
+	}
+}
+
+// TestHostileMemory: what is too long or too deep is refused, and costs memory in proportion to what may be read at all. It
+// counts what the whole process allocates, so it does not run beside others.
+func TestHostileMemory(t *testing.T) {
+	a := newAuthority(t, "A")
+	element := func(tag byte, content []byte) []byte {
+		n := len(content)
+		return append([]byte{tag, 0x84, byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)}, content...)
+	}
+	short := func(tag byte, content []byte) []byte { // in DER
+		var b cryptobyte.Builder
+		b.AddASN1(asn1.Tag(tag), func(b *cryptobyte.Builder) { b.AddBytes(content) })
+		return b.BytesOrPanic()
+	}
+	deep := []byte{}
+	for range 1000 {
+		deep = short(0x30, deep)
+	}
+	list := func(extra []byte) []byte {
+		return a.list(listSpec{number: 1, scope: extra})
+	}
+	for what, data := range map[string][]byte{
+		"100 MB of nothing":             make([]byte, 100<<20),
+		"100 MB of elements":            short(0x30, append(short(0x30, bytes.Repeat([]byte{5, 0}, 50<<20)), 0x30, 0, 3, 1, 0)),
+		"more than is read":             make([]byte, MaxCRLBytes+1),
+		"a length of BER":               element(0x30, make([]byte, 100)),
+		"1,000 deep":                    deep,
+		"an extension 1,000 deep":       list(deep),
+		"an answer 1,000 deep":          append(short(0x30, append([]byte{10, 1, 0}, short(0xa0, deep)...)), 0),
+		"an answer with 1,000 in a box": short(0x30, append([]byte{10, 1, 0}, short(0xa0, short(0x30, append([]byte{6, 9, 0x2b, 6, 1, 5, 5, 7, 0x30, 1, 1}, short(4, deep)...)))...)),
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, crlErr := ParseCRL(data)
+		_, ocspErr := parseResponse(data)
+		runtime.ReadMemStats(&after)
+		if crlErr == nil || ocspErr == nil {
+			t.Errorf("%s: as a list: %v, as an answer: %v; want both refused", what, crlErr, ocspErr)
+		}
+		if used := after.TotalAlloc - before.TotalAlloc; used > 16<<20 {
+			t.Errorf("%s: %d MB were allocated", what, used>>20)
 		}
 	}
 }
