@@ -14,7 +14,7 @@ import (
 )
 
 func (a *app) caCommand() *cobra.Command {
-	return noun("ca", "The organisation's own authority", a.caInitCommand(), a.caShowCommand(), a.caIssueCommand(), a.caListCommand(), a.caCountsCommand(), a.caKeepCommand(), a.caHealthCommand(),
+	return noun("ca", "The organisation's own authority", a.caInitCommand(), a.caShowCommand(), a.caIssueCommand(), a.caListCommand(), a.caCountsCommand(), a.caKeepCommand(), a.caHealthCommand(), a.caPublishCommand(),
 		a.caRevokeCommand(), a.caCRLCommand(), a.caProfileCommand(), a.caPendingCommand(), a.caApproveCommand(), a.caRejectCommand(), a.caCertificateCommand(), a.caBulkCommand(), a.caExtendCommand(), a.caRolloverCommand())
 }
 
@@ -65,25 +65,38 @@ func (a *app) caIssueCommand() *cobra.Command {
 	var r desk.IssueRequest
 	var csr, out string
 	var emails []string
+	var person desk.PersonRequest
+	var password passwordFlags
 	c := &cobra.Command{
 		Use: "issue", Short: "Issue a certificate", Args: noArgs,
 		Long: "Issue a certificate. Without --csr its key is made here, in a lineage of its own, which the server renews by itself; --enable lets it serve at once.\n" +
+			"With --email it is for a person: its key is made here, and both go out in a PFX. Signing (smime-sign) and encrypting (smime-encrypt) are two certificates, in two files. Without a password one is made and printed, once; the key is kept nowhere.\n" +
 			"With --csr the key is whoever's made the request: the certificate is printed, or written to --out.",
 		Example: "  postseal ca issue --domain mail.example.com --enable SMTP,IMAP,POP,HTTP",
 	}
 	f := c.Flags()
 	f.StringVar(&r.Profile, "profile", "", "`NAME` of the profile (default server)")
 	f.StringArrayVar(&r.Domains, "domain", nil, "a `NAME` it is for; repeatable (default this server's names, with --csr those of the request)")
-	f.StringArrayVar(&emails, "email", nil, "with --csr: an `ADDRESS` it is for; repeatable")
+	f.StringArrayVar(&emails, "email", nil, "an `ADDRESS` it is for; with --csr repeatable, without it the certificate of a person, as a PFX with its key")
+	f.StringVar(&person.Name, "name", "", "with --email: the person's `NAME` (default the address)")
+	f.StringVar(&person.Format, "pfx", "", "with --email: `WHO` reads the PFX, modern or windows2016 (default modern)")
+	password.flags(f)
 	f.StringVar(&r.Kind, "key", "", "`KIND` of the key that is made (default ecdsa-p256)")
 	f.StringVar(&r.Enable, "enable", "", "enable it for this `LIST` of services, see: postseal help services")
 	f.StringVar(&r.Lineage, "lineage", "", "`NAME` of the new lineage (default made of the first domain)")
 	f.StringVar(&csr, "csr", "", "certify the request in this `FILE`")
-	f.StringVar(&out, "out", "", "with --csr: write the certificate and its issuer to this `FILE`")
+	f.StringVar(&out, "out", "", "with --csr or --email: write it to this `FILE`")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
+		if csr == "" && len(emails) == 1 && len(r.Domains) == 0 && r.Enable == "" && r.Lineage == "" {
+			person.Profile, person.Email, person.Kind = r.Profile, emails[0], r.Kind
+			return a.issuePerson(cmd, person, outputFlags{out: out}, password)
+		}
+		if person.Name != "" || person.Format != "" || password.given() {
+			return &usageError{errors.New("--name, --pfx and a password go with one --email, without --csr")}
+		}
 		if csr == "" {
 			if out != "" || len(emails) > 0 {
-				return &usageError{errors.New("--out and --email need --csr")}
+				return &usageError{errors.New("--out needs --csr or one --email; --email goes without --domain, --enable and --lineage")}
 			}
 			if err := r.Check(); err != nil {
 				return err

@@ -1,0 +1,195 @@
+package desk
+
+import (
+	"context"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"postseal/internal/ground/certfile"
+	"postseal/internal/ground/keys"
+	"postseal/internal/ground/state"
+	"postseal/internal/ground/x509cert"
+)
+
+// Profiles of people.
+const (
+	profileSign    = "smime-sign"
+	profileEncrypt = "smime-encrypt"
+	profileUser    = "user"
+)
+
+// maxPeople bounds how many people are published at once.
+const maxPeople = 100_000
+
+// PersonRequest asks for a certificate of a person, with its key, in a file that the person's mail program takes.
+type PersonRequest struct {
+	Profile  string   `json:"profile"`          // smime-sign, smime-encrypt or user
+	Email    string   `json:"email"`            //
+	Name     string   `json:"name,omitempty"`   // of the person; empty means the address
+	Kind     string   `json:"kind,omitempty"`   // of the key; empty means rsa-2048, which every mail program knows
+	Format   string   `json:"format,omitempty"` // of the PFX: "modern" (also when empty) or "windows2016"
+	Password Password `json:"password"`         // of the PFX
+	DryRun   bool     `json:"dryRun,omitempty"` // only say whether it would be issued
+}
+
+// Check finds what is wrong with the request itself.
+func (r PersonRequest) Check() error {
+	if !slices.Contains([]string{profileSign, profileEncrypt, profileUser}, r.Profile) {
+		return &ValueError{"--profile", r.Profile, "want smime-sign, smime-encrypt or user"}
+	}
+	if r.Name != "" {
+		if err := checkText("--name", r.Name, 64); err != nil { // ub-common-name, RFC 5280 appendix A.1
+			return err
+		}
+	}
+	if r.Kind != "" {
+		if _, err := keys.ParseKind(r.Kind); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// PersonFile is a certificate of a person with its key.
+type PersonFile struct {
+	Serial       string    `json:"serial"`
+	FriendlyName string    `json:"friendlyName"` // in the file: what Windows and mail programs show
+	NotAfter     time.Time `json:"notAfter"`
+	Data         []byte    `json:"data"` // PFX
+}
+
+// IssuePerson makes a key, certifies it for a person, and hands both out in a PFX. The key is kept nowhere: who loses the
+// file has lost the key, and with one of smime-encrypt the letters to it.
+func (d *Desk) IssuePerson(ctx context.Context, who state.Actor, r PersonRequest) (*PersonFile, error) {
+	if err := r.Check(); err != nil {
+		return nil, err
+	}
+	if len(r.Password.Secret()) == 0 && !r.DryRun {
+		return nil, certfile.ErrExportPassword
+	}
+	profile, err := d.profile(ctx, r.Profile)
+	if err != nil {
+		return nil, err
+	}
+	kind := keys.RSA2048
+	if r.Kind != "" {
+		kind, _ = keys.ParseKind(r.Kind) // it was checked
+	}
+	key, err := keys.Generate(kind)
+	if err != nil {
+		return nil, err
+	}
+	name := r.Name
+	if name == "" {
+		name = r.Email
+	}
+	w := wanted{profile: profile, key: key.Public(), names: []string{r.Email}, subject: pkix.Name{CommonName: name}, requester: who.Who, dry: r.DryRun}
+	out, err := d.issueOne(ctx, who, w)
+	if err != nil {
+		return nil, err
+	}
+	what := map[string]string{profileSign: "signature", profileEncrypt: "encryption", profileUser: "sign-in"}[r.Profile]
+	if r.DryRun {
+		return &PersonFile{FriendlyName: name + " (" + what + ")"}, nil
+	}
+	f := &PersonFile{Serial: x509cert.Inspect(out.certificate).Serial, NotAfter: out.certificate.NotAfter.UTC()}
+	f.FriendlyName = fmt.Sprintf("%s (%s, %s)", name, what, f.NotAfter.Format("2006"))
+	chain, err := x509.ParseCertificates(out.chain)
+	if err != nil {
+		return nil, fmt.Errorf("reading the issuer of %s: %w", f.Serial, err)
+	}
+	b := certfile.Bundle{Key: key, Leaf: out.certificate, Chain: chain, FriendlyName: f.FriendlyName}
+	if f.Data, err = certfile.PFX(b, certfile.PFXOptions{Profile: certfile.Profile(strings.ToLower(r.Format)), Password: r.Password.Secret(), FriendlyName: f.FriendlyName}); err != nil {
+		return nil, err
+	}
+	// A private key leaves.
+	return f, d.db.Append(ctx, who, func(tx *state.Tx) error {
+		tx.ActFor(d.server)
+		return tx.Audit("ca person", f.Serial, nil, map[string]string{"email": r.Email, "profile": r.Profile})
+	})
+}
+
+// PersonView is a person as others may know him: the newest certificates that are good now. All of it is public.
+type PersonView struct {
+	Email   string   `json:"email"`
+	Name    string   `json:"name"`
+	Sign    []byte   `json:"sign,omitempty"`    // DER
+	Encrypt []byte   `json:"encrypt,omitempty"` // DER
+	Chain   [][]byte `json:"chain"`             // DER of those above
+}
+
+// People lists those whom our own authority has certified for S/MIME, in the order of their addresses.
+func (d *Desk) People(ctx context.Context) ([]PersonView, error) {
+	all, _, err := d.authorities(ctx)
+	if err != nil {
+		return nil, err
+	}
+	people := make(map[string]*PersonView)
+	err = d.db.View(ctx, func(tx *state.Tx) error {
+		for _, profile := range []string{profileSign, profileEncrypt} {
+			q := state.BookQuery{Profile: profile, Status: state.BookIssued, Limit: maxBook}
+			for n := 0; n < maxPeople; n += maxBook {
+				lines, err := tx.Book(q)
+				if err != nil {
+					return err
+				}
+				for _, l := range lines {
+					if err := d.meet(tx, people, l, all); err != nil {
+						return err
+					}
+				}
+				if len(lines) < maxBook {
+					break
+				}
+				last := lines[len(lines)-1]
+				q.After = state.BookPlace{PlannedAt: last.PlannedAt, Serial: last.Serial}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := []PersonView{}
+	for _, p := range people {
+		out = append(out, *p)
+	}
+	slices.SortFunc(out, func(a, b PersonView) int { return strings.Compare(a.Email, b.Email) })
+	return out, nil
+}
+
+// meet adds a line of the book to those whom it names. Lines come the newest first, and the newest counts.
+func (d *Desk) meet(tx *state.Tx, people map[string]*PersonView, l state.Issuance, all []state.Authority) error {
+	whole, err := tx.Issuance(l.Serial)
+	if err != nil {
+		return err
+	}
+	cert, err := x509cert.ParseCertificate(whole.Certificate)
+	if err != nil {
+		return fmt.Errorf("reading certificate %s: %w", l.Serial, err)
+	}
+	for _, email := range cert.EmailAddresses {
+		email = strings.ToLower(email)
+		p := people[email]
+		if p == nil {
+			p = &PersonView{Email: email, Name: cert.Subject.CommonName, Chain: [][]byte{}}
+			people[email] = p
+		}
+		slot := &p.Sign
+		if l.Profile == profileEncrypt {
+			slot = &p.Encrypt
+		}
+		if *slot != nil {
+			continue
+		}
+		*slot = whole.Certificate
+		if i := slices.IndexFunc(all, func(a state.Authority) bool { return a.ID == l.AuthorityID }); i >= 0 && len(p.Chain) == 0 {
+			p.Chain = append(p.Chain, all[i].Certificate)
+		}
+	}
+	return nil
+}
