@@ -110,12 +110,14 @@ func (e *ProfileError) Error() string {
 
 const maxListed = 1000 // domains, networks, patterns of one profile
 
+var profileName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$`)
+
 // NewProfile checks options. The error is a [*ProfileError].
 func NewProfile(o ProfileOptions) (*Profile, error) {
 	bad := func(format string, args ...any) (*Profile, error) {
 		return nil, &ProfileError{Profile: o.Name, Reason: fmt.Sprintf(format, args...)}
 	}
-	if !regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$`).MatchString(o.Name) {
+	if !profileName.MatchString(o.Name) {
 		return bad("a name has 1 to 40 lower-case letters, digits and hyphens")
 	}
 	if o.Purpose == "" {

@@ -323,6 +323,23 @@ func (d *Desk) OwnAuthorities(ctx context.Context) (*AuthoritiesView, error) {
 
 // profiles are the built-in ones for the domains of the authority and what an administrator has put in their place.
 func (d *Desk) profiles(ctx context.Context) ([]*ca.Profile, error) {
+	options, err := d.profileOptions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var all []*ca.Profile
+	for _, o := range options {
+		p, err := ca.NewProfile(o)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, p)
+	}
+	return all, nil
+}
+
+// profileOptions are what profiles are made of.
+func (d *Desk) profileOptions(ctx context.Context) ([]ca.ProfileOptions, error) {
 	var domains []string
 	var changed map[string]string
 	err := d.db.View(ctx, func(tx *state.Tx) error {
@@ -358,29 +375,21 @@ func (d *Desk) profiles(ctx context.Context) ([]*ca.Profile, error) {
 		}
 		options = append(options, o)
 	}
-	var all []*ca.Profile
-	for _, o := range options {
-		p, err := ca.NewProfile(o)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, p)
-	}
-	return all, nil
+	return options, nil
 }
 
 // profile finds one.
 func (d *Desk) profile(ctx context.Context, name string) (*ca.Profile, error) {
-	all, err := d.profiles(ctx)
+	options, err := d.profileOptions(ctx)
 	if err != nil {
 		return nil, err
 	}
 	unknown := &UnknownProfileError{Name: name}
-	for _, p := range all {
-		if p.Name() == name {
-			return p, nil
+	for _, o := range options {
+		if o.Name == name {
+			return ca.NewProfile(o) // the others are not needed: there is one look for each certificate
 		}
-		unknown.Known = append(unknown.Known, p.Name())
+		unknown.Known = append(unknown.Known, o.Name)
 	}
 	return nil, unknown
 }
