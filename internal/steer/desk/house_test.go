@@ -48,8 +48,9 @@ type house struct {
 
 // fault breaks the next commit.
 type fault struct {
-	mu   sync.Mutex
-	kind faultKind
+	mu     sync.Mutex
+	kind   faultKind
+	passed int // commits that pass first
 }
 
 type faultKind int
@@ -68,11 +69,23 @@ func (f *fault) set(kind faultKind) {
 	f.kind = kind
 }
 
+// setAfter lets so many commits pass first.
+func (f *fault) setAfter(kind faultKind, passed int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.kind, f.passed = kind, passed
+}
+
 // commit is for state.Options; the fault hits one commit.
 func (f *fault) commit(commit func() error) error {
 	f.mu.Lock()
 	kind := f.kind
-	f.kind = faultNone
+	if f.passed > 0 {
+		kind = faultNone
+		f.passed--
+	} else {
+		f.kind = faultNone
+	}
 	f.mu.Unlock()
 	if kind == faultRefused {
 		return errFault

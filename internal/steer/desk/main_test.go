@@ -83,6 +83,9 @@ func child(ctx context.Context, role, dir string) error {
 			return err
 		}
 	}
+	if role == "certify" {
+		return childCertifies(ctx, dir)
+	}
 	if role == "restore" {
 		return childRestores(ctx, dir, at)
 	}
