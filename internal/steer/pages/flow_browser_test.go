@@ -54,7 +54,7 @@ func TestBrowserImportsEnablesRenewsAndExports(t *testing.T) {
 	v.do(chromedp.Click(chromedp.CSS(`input[name="exportable"]`)))
 	v.press(".sheet button.main")
 	v.wantTitle("What would change – Postseal")
-	v.wantText("shop.example.com", "Nothing has been changed yet")
+	v.wantText("shop.example.com", "Nothing has been changed yet", "private key found", "joins the renewal line", "issued by")
 	v.page("import-preview")
 	if all, err := o.Lineages(t.Context()); err != nil || len(all) != 3 {
 		t.Fatalf("before confirming: got %d lineages, %v, want 3", len(all), err)

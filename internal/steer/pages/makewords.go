@@ -36,6 +36,9 @@ func makeWords() vocabulary {
 // importWords are those of the import.
 func importWords() vocabulary {
 	return vocabulary{
+		"preview.key":         {"private key found", "개인 키 있음"},
+		"preview.joins":       {"joins the renewal line", "들어갈 갱신 계열:"},
+		"preview.issuer":      {"issued by", "발급자:"},
 		"import.title":        {"Import certificates", "TLS 인증서 가져오기"},
 		"import.intro":        {"PFX, PEM, DER, P7B, ZIP and JKS; several files together, in any order. You see what came in before anything is kept, and nothing is bound to a service.", "PFX, PEM, DER, P7B, ZIP, JKS를 받습니다. 여러 파일을 순서 없이 함께 올려도 됩니다. 저장하기 전에 들어온 것을 보여 드리며, 서비스에는 연결하지 않습니다."},
 		"import.send":         {"Look into the files", "파일 살펴보기"},

@@ -42,6 +42,9 @@ type madeView struct {
 	Name, KeyType, Status, Level string
 	Names                        []string
 	Until                        stamp
+	Line                         string // the renewal line that it joins, and as which generation
+	Issuer                       string
+	Reason                       sentence // for its status
 }
 
 // step words an act.
@@ -74,7 +77,12 @@ func (w *words) step(s step, c *desk.Change, now time.Time) stepView {
 	}
 	if s.act == "cert/import" {
 		for _, m := range c.Certificates {
-			view.Made = append(view.Made, madeView{Name: m.Name, KeyType: m.KeyType, Status: w.say("status." + string(m.Status)), Level: levelOf(m.Status), Names: m.Names, Until: day(m.NotAfter)})
+			one := madeView{Name: m.Name, KeyType: m.KeyType, Status: w.say("status." + string(m.Status)), Level: levelOf(m.Status), Names: m.Names, Until: day(m.NotAfter),
+				Line: m.Lineage, Issuer: commonName(m.Issuer), Reason: w.sentence(m.StatusReason)}
+			if m.Generation > 0 {
+				one.Line += ", " + w.say("generation.number", plainNumber(m.Generation))
+			}
+			view.Made = append(view.Made, one)
 		}
 	}
 	return view
