@@ -1,6 +1,7 @@
 package certfile
 
 import (
+	"bytes"
 	"crypto/x509"
 	"errors"
 	"os"
@@ -86,7 +87,7 @@ func ofRequests() []peers.Difference {
 		{Name: "requested extensions that cannot be read", Why: "OpenSSL passes over them, and the names that were asked for are lost", RFC: "RFC 2985 section 5.4.2",
 			Refused: says("it is cut off", "tags don't match", "sequence tag mismatch", "zero length OBJECT IDENTIFIER", "an element too many")},
 		{Name: "an extension requested twice", Why: "which of the two counts, would be a guess", RFC: "RFC 5280 section 4.2", Refused: says("duplicate requested extensions")},
-		{Name: "a subject with other characters than its type has", Why: "as in certificates", RFC: "RFC 5280 section 4.1.2.4", Refused: says("PrintableString contains invalid character")},
+		{Name: "a subject with other characters than its type has", Why: "as in certificates", RFC: "RFC 5280 section 4.1.2.4", Refused: says("PrintableString contains invalid character", "NumericString contains invalid character")},
 		{Name: "requested names that are malformed", Why: "as in certificates", RFC: "RFC 5280 section 4.2.1.6", Refused: says("invalid subject alternative name", "SAN dNSName is malformed")},
 		{Name: "a public key in the hybrid form", Why: "it must not be used", RFC: "RFC 5480 section 2.2", Refused: says("invalid uncompressed public key")},
 	}
@@ -97,7 +98,24 @@ func aroundRequests() []peers.Difference {
 		behindItsEnd(),
 		{Name: "a signature of an algorithm that we do not know", Why: "it cannot be verified, and a request is worth its signature", RFC: "RFC 2986 section 3", Refused: says("algorithm unimplemented")},
 		{Name: "a request in BER, signed as DER", Why: "what is signed is the DER encoding; OpenSSL verifies the octets that came", RFC: "RFC 2986 section 4.2", Taken: func(f peers.Mutant) bool {
-			return strings.Contains(f.Name, "has an indefinite length") || strings.Contains(f.Name, "has a length that is too long")
+			return strings.Contains(f.Name, "has an indefinite length") || strings.Contains(f.Name, "has a length that is too long") || strings.HasSuffix(f.Name, "is in pieces")
+		}},
+	}
+}
+
+// rare are reasons that only many files need.
+func rare() []peers.Difference {
+	return []peers.Difference{
+		badPieces(),
+		{Name: "a private key with something behind it", Why: "as in a file of its own", RFC: "RFC 5958 section 2", Refused: says("an element too many")},
+		{Name: "a PFX of another version", Why: "OpenSSL does not look at it; there is one version of it in use", RFC: "RFC 7292 section 4", Refused: says("the PFX file is damaged")},
+		{Name: "a frame without its mark", Why: "a SEQUENCE or SET that says that it has no parts, or none where one must be", Refused: says("a structure that is neither", "in the PFX file is damaged", "PKCS #7 is damaged", "malformed extension")},
+		{Name: "white space in base64", Why: "OpenSSL knows no vertical tab and no form feed", RFC: "RFC 7468 section 3", Taken: func(f peers.Mutant) bool {
+			return bytes.ContainsAny(f.Data, "\v\f") && bytes.HasPrefix(f.Data, []byte("-----"))
+		}},
+		{Name: "other kinds of certificates in a P7B", Why: "they are passed over, as the standard has it", RFC: "RFC 5652 section 10.2.2", Taken: func(f peers.Mutant) bool { return strings.Contains(f.Name, "(tag 0xa0) has a NULL at its end") }},
+		{Name: "frames in BER", Why: "a PFX or P7B may be in BER, with longer lengths than it needs, and a NULL beside a hash says nothing", RFC: "RFC 7292 section 4", Taken: func(f peers.Mutant) bool {
+			return strings.Contains(f.Name, "has a length that is too long") || strings.HasPrefix(f.Name, "element 18 ")
 		}},
 	}
 }
@@ -138,7 +156,7 @@ func inSafes() []peers.Difference {
 		{Name: "a private key beside another public key", Why: "as in a file of its own", RFC: "RFC 5915 section 3", Refused: isWeak},
 		{Name: "a private key whose public half is empty", Why: "it is half a key", RFC: "RFC 5915 section 3", Refused: says("ecdsa: invalid public key encoding")},
 		{Name: "a certificate in BER in a bag", Why: "in a bag it is in DER; in a file of its own it may be in BER", RFC: "RFC 7292 section 4.2.3", Refused: says("malformed tbs certificate", "malformed extension", "malformed validity",
-			"malformed version", "malformed parameters", "invalid RDNSequence", "malformed extensions")},
+			"malformed version", "malformed parameters", "invalid RDNSequence", "malformed OID", "malformed public key algorithm identifier", "malformed spki", "malformed serial number", "malformed certificate", "trailing data")},
 		{Name: "a PFX of nothing but bags that we pass over", Why: "OpenSSL says yes and gives nothing; with nothing in it, a file is of no use", Refused: says("none of its kind in it")},
 		{Name: "an attribute of another type", Why: "a friendly name that is no BMPString is passed over like every attribute that we do not know", RFC: "RFC 2985 section 5.5.1", Taken: unlabelled},
 	}
@@ -200,7 +218,7 @@ func TestDifferencesAreTold(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, list := range [][]peers.Difference{ofCertificates(), unread(), {unknownKey(), badPieces()}, ofRequests(), aroundRequests(), ofKeys(), inSafes(), inEncryptedSafes(), ofPFX(), ofPEM(), ofP7B(), ofJKS()} {
+	for _, list := range [][]peers.Difference{ofCertificates(), unread(), {unknownKey(), badPieces()}, ofRequests(), aroundRequests(), ofKeys(), inSafes(), inEncryptedSafes(), ofPFX(), ofPEM(), ofP7B(), ofJKS(), rare()} {
 		for _, d := range list {
 			if !strings.Contains(string(text), "| "+d.Name+" |") {
 				t.Errorf("docs/deviations.md has no row\n| %s | %s | %s |", d.Name, d.Why, d.RFC)
