@@ -39,7 +39,7 @@ func (p *center) showPending(w http.ResponseWriter, r *http.Request, v visitor, 
 		return
 	}
 	for _, a := range all {
-		row := pendingRow{ID: a.ID, Profile: a.Profile, Requester: a.Requester, Names: a.Names, Asked: minute(a.AskedAt), Level: levelWarn, Status: v.words.say("pending.status." + a.Status),
+		row := pendingRow{ID: a.ID, Profile: a.Profile, Requester: a.Requester, Names: a.Names, Asked: minute(a.AskedAt), Level: levelWarn, Status: v.words.say("waiting.status." + a.Status),
 			Waiting: a.Status == state.ApprovalWaiting, Own: a.Requester == v.actor.Who, By: a.DecidedBy, Reason: a.Reason}
 		switch a.Status {
 		case state.ApprovalApproved:
@@ -52,7 +52,7 @@ func (p *center) showPending(w http.ResponseWriter, r *http.Request, v visitor, 
 		}
 		page.Rows = append(page.Rows, row)
 	}
-	s := sheet{template: "waiting", title: "pending.title", path: "/authority/pending", here: "authority", body: page}
+	s := sheet{template: "waiting", title: "waiting.title", path: "/authority/pending", here: "authority", body: page}
 	if page.All {
 		s.keep = []string{"all", "1"}
 	}
@@ -92,19 +92,19 @@ func (p *center) decide(act string) func(http.ResponseWriter, *http.Request, vis
 
 func pendingWords() vocabulary {
 	return vocabulary{
-		"pending.title":           {"Requests that need a second person", "두 번째 사람이 필요한 요청"},
-		"pending.teach":           {"Some profiles are issued only when somebody else than who asked agrees.", "어떤 프로필은 요청한 사람이 아닌 다른 사람이 동의해야 발급합니다."},
-		"pending.none":            {"Nothing waits.", "기다리는 요청이 없습니다."},
-		"pending.caption":         {"Those that wait first, then the newest", "기다리는 것, 그다음 최근 것부터"},
-		"pending.approve":         {"Approve and issue", "동의하고 발급"},
-		"pending.approve.of":      {"Approve and issue: %s", "동의하고 발급: %s"},
-		"pending.reject":          {"Reject", "거절"},
-		"pending.reject.of":       {"Reject: %s", "거절: %s"},
-		"pending.why":             {"Why", "사유"},
-		"pending.own":             {"You have asked for it, so somebody else must agree; you may withdraw it.", "직접 요청한 것이므로 다른 사람이 동의해야 합니다. 철회할 수는 있습니다."},
-		"pending.decided":         {"Show those that were decided too", "결정된 것도 보기"},
-		"pending.status.waiting":  {"waits", "대기"},
-		"pending.status.approved": {"approved", "동의함"},
-		"pending.status.rejected": {"rejected", "거절함"},
+		"waiting.title":           {"Requests that need a second person", "두 번째 사람이 필요한 요청"},
+		"waiting.teach":           {"Some profiles are issued only when somebody else than who asked agrees.", "어떤 프로필은 요청한 사람이 아닌 다른 사람이 동의해야 발급합니다."},
+		"waiting.none":            {"Nothing waits.", "기다리는 요청이 없습니다."},
+		"waiting.caption":         {"Those that wait first, then the newest", "기다리는 것, 그다음 최근 것부터"},
+		"waiting.approve":         {"Approve and issue", "동의하고 발급"},
+		"waiting.approve.of":      {"Approve and issue: %s", "동의하고 발급: %s"},
+		"waiting.reject":          {"Reject", "거절"},
+		"waiting.reject.of":       {"Reject: %s", "거절: %s"},
+		"waiting.why":             {"Why", "사유"},
+		"waiting.own":             {"You have asked for it, so somebody else must agree; you may withdraw it.", "직접 요청한 것이므로 다른 사람이 동의해야 합니다. 철회할 수는 있습니다."},
+		"waiting.decided":         {"Show those that were decided too", "결정된 것도 보기"},
+		"waiting.status.waiting":  {"waits", "대기"},
+		"waiting.status.approved": {"approved", "동의함"},
+		"waiting.status.rejected": {"rejected", "거절함"},
 	}
 }

@@ -208,14 +208,14 @@ func (v *visit) scheme(name string) {
 // tabTo presses the tab key until the element has the focus, as somebody without a mouse does.
 func (v *visit) tabTo(selector string) {
 	v.t.Helper()
-	for range 20 {
+	for range 40 {
 		v.do(chromedp.KeyEvent(kb.Tab))
 		if v.is(fmt.Sprintf("document.activeElement.matches(%q)", selector)) {
 			v.wantTrue(`getComputedStyle(document.activeElement).outlineStyle === "solid"`) // the focus is seen
 			return
 		}
 	}
-	v.t.Fatalf("20 times the tab key do not lead to %s", selector)
+	v.t.Fatalf("40 times the tab key do not lead to %s", selector)
 }
 
 func (v *visit) is(expression string) bool {

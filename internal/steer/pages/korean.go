@@ -162,7 +162,7 @@ func korean() *words {
 		health.CodeNoBackend:                    "이 릴리스의 프런트엔드가 아는 메일 서버는 시험용 메일함뿐입니다. 그때까지 리스너를 끄십시오: {1}",
 		health.CodeServerNotRunning:             "시작하십시오: {1}",
 		health.CodeNoRecoveryKey:                "복구 키를 만들고 그 파일을 이 서버와 떨어진 곳에 두십시오: {1}",
-		health.CodeRecoveryUntested:             "파일을 가져와 시험하십시오: {1}",
+		health.CodeRecoveryUntested:             "파일을 가져와 시험하십시오: {1}; 만드는 일이 중간에 끊겼다면 키는 FILE.new에 있으며, 같은 {2} 명령이 제자리에 놓습니다",
 		health.CodeRecoveryUnsigned:             "누가 데이터베이스를 고쳤는지 알아낸 뒤, 복구 키를 새로 만드십시오: {1}",
 		health.CodeRecoveryIncomplete:           "모든 키를 다시 감싸도록 복구 키를 새로 만드십시오: {1}",
 		health.CodeNoBackup:                     "다른 디스크에 만들고, 밤마다 만들어지게 하십시오: {1}",

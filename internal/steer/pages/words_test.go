@@ -191,7 +191,7 @@ func TestKeysAreUsedAndThere(t *testing.T) {
 		used["authority.state."+s] = true
 	}
 	for _, s := range []string{state.ApprovalWaiting, state.ApprovalApproved, state.ApprovalRejected} {
-		used["pending.status."+s] = true
+		used["waiting.status."+s] = true
 	}
 	for _, s := range desk.BookStatuses() {
 		used["book.status."+s] = true
