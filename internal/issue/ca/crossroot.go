@@ -10,7 +10,7 @@ import (
 
 // CertifyRoot certifies another root of the organisation, its successor: whoever trusts only i accepts what stands below
 // it. The certificate ends with the one of the two that ends first. It has no constraints, as its own has none.
-func (i *Issuer) CertifyRoot(root *x509.Certificate, crl, issuers string) (raw []byte, err error) {
+func (i *Issuer) CertifyRoot(root *x509.Certificate, crl, issuers string) ([]byte, error) {
 	if i.purpose != PurposeRoot || !root.IsCA || root.CheckSignatureFrom(root) != nil {
 		return nil, fmt.Errorf("certifying a root by an authority for %s: %w", i.purpose, ErrIssuer)
 	}
@@ -22,19 +22,9 @@ func (i *Issuer) CertifyRoot(root *x509.Certificate, crl, issuers string) (raw [
 		ends = root.NotAfter
 	}
 	o := AuthorityOptions{Purpose: PurposeRoot, Subject: root.Subject, Key: root.PublicKey, CRL: crl, Issuers: issuers, crossed: true}
-	tbs, err := o.body(i.algorithm, i.cert.RawSubject, i.keyID, ends)
+	raw, cert, err := i.certifyAuthority(o, ends)
 	if err != nil {
 		return nil, err
-	}
-	if raw, err = i.sign(tbs); err != nil {
-		return nil, err
-	}
-	cert, err := i.readBack(raw, tbs)
-	if err != nil {
-		return nil, err
-	}
-	if err := cert.CheckSignatureFrom(i.cert); err != nil {
-		return nil, fmt.Errorf("reading back the root's other certificate: %w", err)
 	}
 	if x509cert.SubjectText(cert.Subject) != x509cert.SubjectText(root.Subject) || string(cert.RawSubject) != string(root.RawSubject) {
 		return nil, fmt.Errorf("the root's name would not be the same octets: %w", ErrIssuer)

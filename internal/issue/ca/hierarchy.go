@@ -93,21 +93,28 @@ func (i *Issuer) Certify(o AuthorityOptions) (raw []byte, err error) {
 	if _, err := signed.AlgorithmOf(o.Key); err != nil {
 		return nil, err
 	}
-	tbs, err := o.body(i.algorithm, i.cert.RawSubject, i.keyID, i.cert.NotAfter)
+	raw, _, err = i.certifyAuthority(o, i.cert.NotAfter)
+	return raw, err
+}
+
+// certifyAuthority signs the certificate of an authority that ends with ends at the latest, and reads it back.
+func (i *Issuer) certifyAuthority(o AuthorityOptions, ends time.Time) ([]byte, *x509.Certificate, error) {
+	tbs, err := o.body(i.algorithm, i.cert.RawSubject, i.keyID, ends)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if raw, err = i.sign(tbs); err != nil {
-		return nil, err
+	raw, err := i.sign(tbs)
+	if err != nil {
+		return nil, nil, err
 	}
 	cert, err := i.readBack(raw, tbs)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := cert.CheckSignatureFrom(i.cert); err != nil {
-		return nil, fmt.Errorf("reading back the authority: %w", err)
+		return nil, nil, fmt.Errorf("reading back the authority for %s: %w", o.Purpose, err)
 	}
-	return raw, nil
+	return raw, cert, nil
 }
 
 func (o AuthorityOptions) subject() ([]byte, error) {

@@ -12,7 +12,7 @@ import (
 )
 
 // TestOwnCertificatesRenewForTwoYears: what our own authority issued renews by itself, each time before a third of its life
-// is left, and is accepted by whoever trusts the root, on every day of two years.
+// is left, and is accepted by whoever trusts the root, on every tenth day of two years.
 func TestOwnCertificatesRenewForTwoYears(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {

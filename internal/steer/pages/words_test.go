@@ -410,3 +410,17 @@ func typed(sentence []piece) []string {
 
 // isKorean says whether a text has Korean letters.
 func isKorean(text string) bool { return regexp.MustCompile(`\p{Hangul}`).MatchString(text) }
+
+// TestWordsHaveOneMeaning: a key stands in one vocabulary only. Of two the later would win, without a word.
+func TestWordsHaveOneMeaning(t *testing.T) {
+	t.Parallel()
+	seen := make(map[string]said)
+	for _, v := range vocabularies() {
+		for key, words := range v {
+			if before, there := seen[key]; there {
+				t.Errorf("%s is %q and %q", key, before.en, words.en)
+			}
+			seen[key] = words
+		}
+	}
+}
