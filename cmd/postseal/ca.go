@@ -15,7 +15,8 @@ import (
 
 func (a *app) caCommand() *cobra.Command {
 	return noun("ca", "The organisation's own authority", a.caInitCommand(), a.caShowCommand(), a.caIssueCommand(), a.caListCommand(), a.caCountsCommand(), a.caKeepCommand(), a.caHealthCommand(), a.caPublishCommand(),
-		a.caRevokeCommand(), a.caCRLCommand(), a.caProfileCommand(), a.caPendingCommand(), a.caApproveCommand(), a.caRejectCommand(), a.caCertificateCommand(), a.caBulkCommand(), a.caExtendCommand(), a.caRolloverCommand())
+		a.caRevokeCommand(), a.caCRLCommand(), a.caProfileCommand(), a.caPendingCommand(), a.caApproveCommand(), a.caRejectCommand(), a.caCertificateCommand(), a.caBulkCommand(), a.caExtendCommand(), a.caRolloverCommand(),
+		a.caEABCommand(), a.caAccountCommand(), a.caARICommand())
 }
 
 func (a *app) caInitCommand() *cobra.Command {

@@ -8,12 +8,14 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
 	"postseal/internal/ground/config"
 	"postseal/internal/ground/health"
 	"postseal/internal/ground/listener"
+	"postseal/internal/issue/acmeserver"
 	"postseal/internal/keep/keyring"
 	"postseal/internal/serve/front"
 	"postseal/internal/serve/relay"
@@ -33,6 +35,7 @@ type ports struct {
 	pages     http.Handler   // on management
 	site      http.Handler   // on https
 	pki       http.Handler   // on http: lists and answers of our own authority
+	acme      http.Handler   // on https and management, below its prefix
 	mailbox   *trial.Mailbox // nil without a trial
 	offers    map[string]*relay.Capabilities
 
@@ -205,6 +208,7 @@ func (p *ports) serve(ctx context.Context, name string, ln net.Listener, counter
 		if k.Service == listener.ServiceManagement {
 			web.Handler, web.Pool = p.pages, p.managed
 		}
+		web.Handler = p.withACME(web.Handler)
 		return front.ServeHTTPS(ctx, ln, web)
 	}
 	l := front.Listener{Name: name, Host: p.host, Implicit: k.Upgrade == "implicit", TLS: p.ring.Config(name), Limits: p.limits, Pool: p.pool, Counters: counters, Log: p.log}
@@ -266,4 +270,15 @@ func (p *ports) portOf(name string) uint16 {
 func (p *ports) stop() {
 	p.Follow(context.WithoutCancel(p.ctx), nil)
 	p.wg.Wait()
+}
+
+// withACME gives what is below ACME's prefix to its server, and the rest to others.
+func (p *ports) withACME(others http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, acmeserver.Prefix) {
+			p.acme.ServeHTTP(w, r)
+			return
+		}
+		others.ServeHTTP(w, r)
+	})
 }

@@ -18,6 +18,7 @@ import (
 	"postseal/internal/ground/health"
 	"postseal/internal/ground/listener"
 	"postseal/internal/ground/state"
+	"postseal/internal/issue/challenge"
 	"postseal/internal/keep/revocation"
 	"postseal/internal/serve/front"
 	"postseal/internal/serve/relay"
@@ -237,6 +238,11 @@ func (r *running) run(ctx context.Context, s serving) error {
 	p.pages = admin.Remote(admin.Options{Desk: r.desk, Door: entrance, Log: r.log, LoopbackMetrics: r.file.Metrics.Loopback,
 		Metrics: metrics.Handler(metrics.Options{Desk: r.desk, Counters: p.counts, Refused: entrance.Refused, Log: r.log})}, pages.Admin(r.desk, r.log))
 	p.site, p.pki = pages.Site(pages.SiteOptions{Host: status.Server, Desk: r.desk, Log: r.log}), r.desk.PKI()
+	enrolment, err := r.desk.ACME(ctx, acmeOptions(r.file.ACME))
+	if err != nil {
+		return err
+	}
+	p.acme = enrolment.Handler()
 	// The mailbox outlives the listeners before it: their sessions are let to their end first.
 	mailboxes, closeMailbox := context.WithCancel(context.WithoutCancel(ctx))
 	defer closeMailbox()
@@ -275,6 +281,10 @@ func (r *running) run(ctx context.Context, s serving) error {
 	})
 	group.Go(func() error {
 		r.desk.RunAuthority(ctx)
+		return nil
+	})
+	group.Go(func() error {
+		enrolment.Run(ctx)
 		return nil
 	})
 	if r.file.Audit.Syslog != "" {
@@ -342,3 +352,9 @@ func (r *running) openMailbox(passwordFile string) error {
 
 // pid is printed so that a stop script finds us.
 func pid() int { return os.Getpid() }
+
+// acmeOptions are what the file says about ACME.
+func acmeOptions(c config.ACME) desk.ACMEOptions {
+	return desk.ACMEOptions{Names: c.Names, OpenProfile: c.Open, OrdersPerHour: c.OrdersPerHour,
+		Validation: challenge.Options{Networks: c.Networks, Resolver: c.Resolver, HTTPPort: c.HTTPPort, TLSPort: c.TLSPort}}
+}

@@ -18,7 +18,7 @@ var topics embed.FS
 
 // addTopics replaces cobra's help command, which would exit with 0 on an unknown word.
 func (a *app) addTopics(root *cobra.Command) {
-	names := []string{"services", "names", "status", "ports", "lineages", "config", "plan", "findings", "remote"}
+	names := []string{"services", "names", "status", "ports", "lineages", "config", "plan", "findings", "remote", "acme"}
 	help := &cobra.Command{
 		Use: "help [COMMAND | TOPIC]", Short: "Explain a command, or an idea: " + strings.Join(names, ", "), Example: "  postseal help services",
 		ValidArgs:             names,

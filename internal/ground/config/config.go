@@ -37,6 +37,34 @@ type File struct {
 	Metrics    Metrics           `toml:"metrics"`
 	Audit      Audit             `toml:"audit"`
 	Notices    Notices           `toml:"notices"`
+	ACME       ACME              `toml:"acme"`
+}
+
+// ACME says how clients of our own authority's ACME server are answered. Package challenge checks what is written about
+// validation.
+type ACME struct {
+	Names         []string       `toml:"names"`           // by which this server is called, beside its own
+	Open          string         `toml:"open"`            // profile of accounts without a key; empty: each needs one
+	OrdersPerHour int            `toml:"orders-per-hour"` // of one account; zero means 300
+	Networks      []netip.Prefix `toml:"networks"`        // where validation goes, and nowhere else; empty: public and private addresses
+	Resolver      string         `toml:"resolver"`        // name server of validation; empty: those of this machine
+	HTTPPort      uint16         `toml:"http-port"`       // zero means 80
+	TLSPort       uint16         `toml:"tls-port"`        // zero means 443
+}
+
+func (a ACME) check() error {
+	if a.OrdersPerHour < 0 {
+		return errors.New("acme.orders-per-hour is negative")
+	}
+	if _, err := netip.ParseAddrPort(a.Resolver); a.Resolver != "" && err != nil {
+		return errors.New(`acme.resolver: want an address and a port, e.g. "192.0.2.53:53"`)
+	}
+	for _, n := range a.Networks {
+		if n != n.Masked() {
+			return fmt.Errorf("acme.networks: %s is no network; want %s", n, n.Masked())
+		}
+	}
+	return nil
 }
 
 // Notices says how people and programs are told what needs them. The zero value tells nobody; what is wrong still
@@ -205,6 +233,13 @@ func Keys() []Key {
 		{"notices.webhook", "none", "address that gets notices as JSON by POST"},
 		{"notices.webhook-key-file", "none", "file of mode 0600 with the key of the signature (HMAC-SHA256); a relative path is relative to this file"},
 		{"notices.webhook-allow", "none", `addresses of the web hook that are asked although they are not public, e.g. ["10.1.2.0/24"]`},
+		{"acme.names", "none", `names by which ACME clients call this server beside its own, e.g. ["pki.example.com"]`},
+		{"acme.open", "none", "profile of accounts that show no key; without it each needs one, from: postseal ca eab new"},
+		{"acme.orders-per-hour", "300", "orders of one account"},
+		{"acme.networks", "public and private addresses", `addresses that validation connects to, these and no other, e.g. ["10.0.0.0/8"]; loopback only if it is among them`},
+		{"acme.resolver", "those of this machine", `name server that validation asks, e.g. "192.0.2.53:53"`},
+		{"acme.http-port", "80", "port of http-01, for trying it out"},
+		{"acme.tls-port", "443", "port of tls-alpn-01, for trying it out"},
 	}
 }
 
@@ -246,7 +281,7 @@ func Read(path string, required bool) (File, error) {
 	if err := toml.NewDecoder(f).DisallowUnknownFields().Decode(&file); err != nil {
 		return File{}, fileError(path, err)
 	}
-	if err := errors.Join(file.Limits.check(), file.Revocation.check(), file.Check.check(), file.Audit.check(), file.Notices.check()); err != nil {
+	if err := errors.Join(file.Limits.check(), file.Revocation.check(), file.Check.check(), file.Audit.check(), file.Notices.check(), file.ACME.check()); err != nil {
 		return File{}, &FileError{Path: path, Err: err}
 	}
 	return file, nil

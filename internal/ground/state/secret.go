@@ -11,6 +11,7 @@ const (
 	SecretMemberKey       = "member-key"
 	SecretOrganisationKey = "organisation-key"
 	SecretAuthorityKey    = "authority-key"
+	SecretACMEKey         = "acme-key"
 )
 
 // Secret is a sealed secret as stored: nobody can read it but its recipients.

@@ -170,6 +170,14 @@ func acts(d *desk.Desk) map[string]act {
 		"ca/counts":          looking(func(ctx context.Context, _ Nothing) (*desk.BookNumbers, error) { return d.CountBook(ctx) }),
 		"ca/keep":            administering(d.KeepBook), // what it forgets does not come back
 		"ca/show":            looking(func(ctx context.Context, _ Nothing) (*desk.AuthoritiesView, error) { return d.OwnAuthorities(ctx) }),
+		"ca/eab-new":         administering(d.NewEAB), // whoever has it gets certificates
+		"ca/eab-list":        looking(func(ctx context.Context, _ Nothing) ([]desk.EABView, error) { return d.EABs(ctx) }),
+		"ca/eab-revoke":      administering(d.RevokeEAB),
+		"ca/account-list":    looking(func(ctx context.Context, _ Nothing) ([]desk.AccountView, error) { return d.Accounts(ctx) }),
+		"ca/account-revoke":  administering(d.RevokeAccount),
+		"ca/ari-move":        administering(d.MoveWindow),
+		"ca/ari-list":        looking(func(ctx context.Context, _ Nothing) ([]desk.WindowView, error) { return d.Windows(ctx) }),
+		"ca/ari-restore":     administering(d.RestoreWindow),
 		"recovery/show":      looking(func(ctx context.Context, _ Nothing) (*desk.RecoveryView, error) { return d.Recovery(ctx) }),
 		"recovery/init":      administering(d.SetRecovery),
 		"recovery/secrets": administering(func(ctx context.Context, _ state.Actor, _ Nothing) (*desk.RecoverySecrets, error) {

@@ -28,9 +28,10 @@ type wanted struct {
 	names     []string
 	subject   pkix.Name
 	requester string
-	secret    *state.Secret // the key, sealed, if it was made here: stored with the plan
-	agreed    bool          // a second person has agreed, or need not
-	dry       bool          // decide, and draft, and leave it at that
+	secret    *state.Secret                           // the key, sealed, if it was made here: stored with the plan
+	agreed    bool                                    // a second person has agreed, or need not
+	dry       bool                                    // decide, and draft, and leave it at that
+	planned   func(tx *state.Tx, serial string) error // called within the commit that plans it; nil for none
 }
 
 // issued is what came of it.
@@ -99,7 +100,7 @@ type issuingNow struct {
 
 // issueInShard draws it up for the shard that has room now, and issues it. A draft alone gives nothing.
 func (d *Desk) issueInShard(ctx context.Context, w issuingNow) (*ca.Issued, error) {
-	l := &ledger{desk: d, who: w.who, requester: w.requester, authority: w.authority.ID, secret: w.secret}
+	l := &ledger{desk: d, who: w.who, requester: w.requester, authority: w.authority.ID, secret: w.secret, planned: w.planned}
 	err := d.db.View(ctx, func(tx *state.Tx) (err error) {
 		l.shard, err = tx.CurrentShard(w.authority.ID, shardSize)
 		return err

@@ -20,7 +20,8 @@ type ledger struct {
 	requester string
 	authority string // its id
 	shard     int64
-	secret    *state.Secret // the sealed key that was made for it here; nil: whoever asks has it
+	secret    *state.Secret                           // the sealed key that was made for it here; nil: whoever asks has it
+	planned   func(tx *state.Tx, serial string) error // called within the commit of step 3; nil for none
 }
 
 // Plan is step 3: the draft, its shard, its key if that was made here, and the audit row in one commit. A certificate whose
@@ -41,6 +42,11 @@ func (l *ledger) Plan(ctx context.Context, d *ca.Draft) error {
 		}
 		if err := tx.PlanIssuance(i); err != nil {
 			return err
+		}
+		if l.planned != nil {
+			if err := l.planned(tx, d.Serial); err != nil {
+				return err
+			}
 		}
 		return tx.Audit("ca plan", d.Serial, nil, map[string]any{"profile": d.Profile, "names": d.Names, "requester": l.requester, "keyId": d.KeyID, "notAfter": d.NotAfter})
 	}))

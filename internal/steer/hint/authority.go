@@ -2,7 +2,10 @@ package hint
 
 import (
 	"postseal/internal/ground/state"
+	"postseal/internal/issue/acme"
+	"postseal/internal/issue/acmeserver"
 	"postseal/internal/issue/ca"
+	"postseal/internal/issue/challenge"
 	"postseal/internal/issue/crl"
 	"postseal/internal/issue/ocsp"
 	"postseal/internal/issue/signed"
@@ -32,6 +35,14 @@ func authorityEntries() []entry {
 		is("desk.ErrBuiltInProfile", desk.ErrBuiltInProfile, "nothing was changed; see: postseal ca profile list"),
 		wrong(as("desk.UnknownProfileError", always[*desk.UnknownProfileError]("see the profiles: postseal ca profile list"))),
 		as("desk.UnknownIssuedError", always[*desk.UnknownIssuedError]("see what was issued: postseal ca list")),
+		is("acme.ErrSignature", acme.ErrSignature, "the client signs with another key than that of its account; let it make a new account"),
+		as("acme.AlgorithmError", always[*acme.AlgorithmError]("let the client use ES256, ES384, RS256 or EdDSA")),
+		is("acmeserver.ErrNoDirectory", acmeserver.ErrNoDirectory, "the directories are those of the authorities that issue here: postseal ca show"),
+		as("challenge.AddressError", always[*challenge.AddressError]("allow the network with acme.networks in postseal.toml, if the name is right")),
+		is("desk.ErrNoEnrolment", desk.ErrNoEnrolment, "choose a profile for names of hosts that needs nobody to agree, such as server; see: postseal ca show"),
+		as("desk.UnknownEABError", always[*desk.UnknownEABError]("see what there is: postseal ca eab list")),
+		as("desk.UnknownAccountError", always[*desk.UnknownAccountError]("see what there is: postseal ca account list")),
+		as("desk.UnknownWindowError", always[*desk.UnknownWindowError]("see what there is: postseal ca ari list")),
 		is("ocsp.ErrSigner", ocsp.ErrSigner, "the signer of OCSP answers is made anew by the server; start it again"),
 		is("ocsp.ErrMalformed", ocsp.ErrMalformed, "look into the question with: openssl ocsp -reqin FILE -req_text"),
 		wrong(is("signed.ErrUnsuitableKey", signed.ErrUnsuitableKey, "choose another kind for the authority's key")),
