@@ -50,7 +50,7 @@ func (a *app) backupCreateCommand() *cobra.Command {
 		if err := r.Check(); err != nil {
 			return err
 		}
-		if err := out.check(); err != nil {
+		if err := out.check(a); err != nil {
 			return err
 		}
 		return a.createBackup(cmd.Context(), r, &out)

@@ -47,7 +47,7 @@ func (a *app) certRequestCommand() *cobra.Command {
 		if err := r.Check(); err != nil {
 			return err
 		}
-		if err := out.check(); err != nil {
+		if err := out.check(a); err != nil {
 			return err
 		}
 		r.DryRun = a.dryRun
@@ -149,7 +149,7 @@ func (a *app) readImport(name string) (desk.ImportFile, error) {
 	if name != "-" {
 		f, err := os.Open(name)
 		if err != nil {
-			return file, fmt.Errorf("importing: %w", err)
+			return file, fmt.Errorf("reading: %w", err)
 		}
 		defer f.Close()
 		in = f
@@ -158,7 +158,7 @@ func (a *app) readImport(name string) (desk.ImportFile, error) {
 	}
 	var err error
 	if file.Data, err = io.ReadAll(io.LimitReader(in, certfile.MaxBytes+1)); err != nil {
-		return file, fmt.Errorf("importing %s: %w", file.Name, err)
+		return file, fmt.Errorf("reading %s: %w", file.Name, err)
 	}
 	if len(file.Data) > certfile.MaxBytes {
 		return file, &certfile.LimitError{At: certfile.Origin{File: file.Name}, What: "bytes in the file", Limit: certfile.MaxBytes}
@@ -190,7 +190,7 @@ func (a *app) certExportCommand() *cobra.Command {
 		if err := r.Check(); err != nil {
 			return err
 		}
-		if err := out.check(); err != nil {
+		if err := out.check(a); err != nil {
 			return err
 		}
 		r.ID = args[0]
@@ -253,7 +253,7 @@ func (a *app) export(ctx context.Context, r desk.ExportRequest, e exporting) err
 		return err
 	}
 	defer keys.Secret(got.Data).Wipe()
-	if err := e.out.write(a, got.Data, got.Secret); err != nil || !a.json || e.out.out == "-" {
+	if err := e.out.write(a, got.Data, got.Secret); err != nil || !a.json {
 		return err
 	}
 	return a.printJSON(map[string]any{"file": e.out.out, "secret": got.Secret, "what": got.What})

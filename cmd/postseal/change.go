@@ -144,8 +144,15 @@ func writeMoves(w io.Writer, c *desk.Change) {
 		if m.Role == "name" {
 			by = " (by name)"
 		}
-		same := m.From != nil && m.From.Lineage == m.To.Lineage // then only the number tells them apart
-		fmt.Fprintf(table, "%s\t%s\t%s -> %s%s\n", port, m.Listener, describe(m.From, same), describe(m.To, same), by)
+		apart := ""
+		switch { // what tells them apart, if their names do not
+		case m.From == nil:
+		case m.From.Lineage == m.To.Lineage:
+			apart = "generation"
+		case m.From.Name == m.To.Name:
+			apart = "lineage"
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s -> %s%s\n", port, m.Listener, describe(m.From, apart), describe(m.To, apart), by)
 	}
 	table.Flush() // the writer below reports its own faults
 	for _, r := range c.Removed {
@@ -153,14 +160,18 @@ func writeMoves(w io.Writer, c *desk.Change) {
 	}
 }
 
-// describe prints a certificate of a table of moves, with the number of its generation if asked.
-func describe(h *desk.Held, numbered bool) string {
+// describe prints a certificate of a table of moves, with the number of its generation or the name of its lineage if
+// that tells it apart.
+func describe(h *desk.Held, apart string) string {
 	if h == nil {
 		return "nothing"
 	}
 	text := fmt.Sprintf("%q", h.Name)
-	if numbered {
+	switch apart {
+	case "generation":
 		text += fmt.Sprintf(" generation %d", h.Generation)
+	case "lineage":
+		text += " " + h.Lineage
 	}
 	if h.NotAfter.IsZero() {
 		return text

@@ -77,7 +77,7 @@ func (a *app) check(ctx context.Context, c checking, args []string) error {
 		return &usageError{errors.New("check has no --dry-run: it changes nothing")}
 	}
 	out := outputFlags{out: c.junit, force: c.force}
-	if err := out.check(); err != nil {
+	if err := out.check(a); err != nil {
 		return err
 	}
 	if o.Organisation, err = a.anchorsOfOurs(ctx, o); err != nil {

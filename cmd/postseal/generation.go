@@ -40,7 +40,7 @@ func (a *app) certRenewCommand() *cobra.Command {
 
 // renewByRequest makes the request and writes it.
 func (a *app) renewByRequest(ctx context.Context, r desk.RenewRequest, out *outputFlags) error {
-	if err := out.check(); err != nil {
+	if err := out.check(a); err != nil {
 		return err
 	}
 	r.DryRun = a.dryRun
@@ -65,7 +65,7 @@ func (a *app) certActivateCommand() *cobra.Command {
 func (a *app) certRollbackCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "rollback LINEAGE", Short: "Go back to the previous generation", Args: oneArg("the name of a lineage"),
-		Long:    "Put the previous generation of a lineage back in force; the one in force waits as the next one. Refused when the previous one has ended.",
+		Long:    "Put the previous generation of a lineage back in force; the one in force waits as the next one. Refused when the previous one has ended or was revoked.",
 		Example: "  postseal cert rollback mail-example-com",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.change(cmd.Context(), "cert/rollback", func(d desk.Doing) any { return desk.RollbackRequest{Doing: d, Lineage: args[0]} })

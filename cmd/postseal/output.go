@@ -23,9 +23,13 @@ func (o *outputFlags) flags(f *pflag.FlagSet) {
 	f.BoolVar(&o.force, "force", false, "replace an existing file")
 }
 
-// check refuses an existing file before anything is made; write refuses it again.
-func (o *outputFlags) check() error {
-	if o.out == "" || o.out == "-" {
+// check refuses an existing file before anything is made; write refuses it again. Standard output is one document, so the
+// file and JSON cannot both go there.
+func (o *outputFlags) check(a *app) error {
+	switch {
+	case o.out == "-" && a.json:
+		return &usageError{errors.New("--json and a file to standard output exclude each other")}
+	case o.out == "" || o.out == "-":
 		return nil
 	}
 	if info, err := os.Stat(filepath.Dir(o.out)); err != nil {
@@ -43,7 +47,7 @@ func (o *outputFlags) check() error {
 }
 
 // errFileExists: files are not replaced unless asked to.
-var errFileExists = errors.New("the file exists; choose another, or add --force")
+var errFileExists = errors.New("the file exists")
 
 // write writes data whole or not at all. secret files are for their owner only.
 func (o *outputFlags) write(a *app, data []byte, secret bool) error {

@@ -122,7 +122,7 @@ func (a *app) planCalendarCommand() *cobra.Command {
 		if err := p.read(a); err != nil {
 			return err
 		}
-		if err := ics.check(); err != nil {
+		if err := ics.check(a); err != nil {
 			return err
 		}
 		calendar, err := a.calendar(cmd.Context(), &p, r)

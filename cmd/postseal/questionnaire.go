@@ -132,7 +132,7 @@ func (q *questionnaire) first() []question {
 	r := &q.answers
 	all := []question{{flag: "kind", step: wizard.StepKind, text: "Issuer", tell: func() {
 		q.say("\nWho signs the certificate?\n  1  self-signed  serves at once; clients from outside will not trust it\n  2  public       a request for an authority that systems trust; it serves when the answer is imported\n" +
-			"This organisation has no authority of its own, which could sign too: take self-signed for use inside until there is one.\n")
+			"An authority of the organisation's own, which postseal ca init makes, is not asked here: postseal ca issue does that.\n")
 	}, initial: func() string { return first(r.Kind, wizard.KindSelf) }, take: func(answer string) error {
 		r.Kind = answer
 		switch answer {

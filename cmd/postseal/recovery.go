@@ -36,7 +36,7 @@ func (a *app) recoveryInitCommand() *cobra.Command {
 		if out.out == "" {
 			return &usageError{errors.New("--out is missing; - is standard output")}
 		}
-		if err := out.check(); err != nil {
+		if err := out.check(a); err != nil {
 			return err
 		}
 		return a.initRecovery(cmd.Context(), &out)

@@ -40,7 +40,7 @@ func (a *app) reportShowCommand() *cobra.Command {
 		if err := r.Check(); err != nil {
 			return err
 		}
-		if err := o.check(); err != nil {
+		if err := o.check(a); err != nil {
 			return err
 		}
 		r.All = asCSV

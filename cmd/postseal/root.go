@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -81,6 +82,9 @@ func (a *app) complain(called *cobra.Command, err error) int {
 			advice.Text = "see: " + called.CommandPath() + " --help"
 		}
 	}
+	if advice.Text == "" && a.far.remote != "" {
+		advice.Text = "see that the server runs, and that management can be reached at that address: postseal help remote"
+	}
 	if advice.Text == "" {
 		advice.Text = "see what needs attention: postseal status"
 	}
@@ -91,8 +95,14 @@ func (a *app) complain(called *cobra.Command, err error) int {
 	return exitFailed
 }
 
-// adviceFor finds the hint of an error, which a server may have sent along.
+// adviceFor finds the hint of an error, which a server may have sent along. Files are written here, whoever answers.
 func adviceFor(err error) hint.Hint {
+	switch {
+	case errors.Is(err, errFileExists):
+		return hint.Hint{Text: "nothing was written; name another file, or replace this one with --force"}
+	case errors.Is(err, errNoDirectory):
+		return hint.Hint{Text: "nothing was made; make the directory first (mkdir -p DIR), or name one that is there"}
+	}
 	if p, ok := errors.AsType[*admin.Problem](err); ok {
 		return hint.Hint{Text: p.Hint, Usage: p.Usage}
 	}
@@ -119,6 +129,8 @@ func (a *app) root() *cobra.Command {
 			return a.globals(cmd)
 		},
 	}
+	root.Version = version() // what people type first
+	root.SetVersionTemplate(fmt.Sprintf("postseal %s, %s\n", version(), runtime.Version()))
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.data, "data", "", "data `DIR` (environment POSTSEAL_DATA; default /var/lib/postseal for root, else ~/.local/share/postseal)")
@@ -176,6 +188,9 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	}
 	if cmd.HasAvailableSubCommands() {
 		text := fmt.Sprintf("unknown command %q for %q", args[0], cmd.CommandPath())
+		if instead, ok := elsewhere()[commandWords(cmd)+"/"+args[0]]; ok {
+			return &usageError{errors.New(text + "; " + instead)}
+		}
 		cmd.SuggestionsMinimumDistance = 2 // letters that may be wrong
 		if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 			text += fmt.Sprintf("; did you mean %s?", strings.Join(near, ", "))
@@ -183,6 +198,13 @@ func noArgs(cmd *cobra.Command, args []string) error {
 		return &usageError{errors.New(text)}
 	}
 	return &usageError{fmt.Errorf("%s takes no argument, got %q", cmd.CommandPath(), args[0])}
+}
+
+// elsewhere are commands that people expect where they are not, and what does it: the nearest word may do harm.
+func elsewhere() map[string]string {
+	return map[string]string{
+		"cert/revoke": "what our own authority issued is taken back with postseal ca revoke ID; what signs itself, with postseal cert renew ID and postseal trust distrust FILE",
+	}
 }
 
 // oneArg wants just one argument, called name.

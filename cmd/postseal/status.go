@@ -90,15 +90,19 @@ func (a *app) versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "version", Short: "Print the version", Args: noArgs, Example: "  postseal version",
 		RunE: func(*cobra.Command, []string) error {
-			version := "unknown"
-			if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-				version = info.Main.Version
-			}
 			if a.json {
-				return a.printJSON(map[string]string{"version": version, "go": runtime.Version()})
+				return a.printJSON(map[string]string{"version": version(), "go": runtime.Version()})
 			}
-			fmt.Fprintf(a.out, "postseal %s, %s\n", version, runtime.Version())
+			fmt.Fprintf(a.out, "postseal %s, %s\n", version(), runtime.Version())
 			return nil
 		},
 	}
+}
+
+// version is that of the module, as it was built.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "unknown"
 }

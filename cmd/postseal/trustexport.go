@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -45,7 +46,7 @@ func (a *app) trustExportCommand() *cobra.Command {
 		case out.out == "":
 			return &usageError{errors.New("--out is missing; - is standard output")}
 		}
-		if err := out.check(); err != nil {
+		if err := out.check(a); err != nil {
 			return err
 		}
 		r.Archive = strings.HasSuffix(strings.ToLower(out.out), ".zip")
@@ -62,10 +63,15 @@ func (a *app) trustExportCommand() *cobra.Command {
 		for _, line := range file.Fingerprints {
 			fmt.Fprintf(a.err, "postseal: trusts: %s\n", line)
 		}
+		if out.out != "-" { // they name the file as the server would; here it lies under another name
+			for i, line := range file.Install {
+				file.Install[i] = strings.ReplaceAll(line, file.Name, filepath.Base(out.out))
+			}
+		}
 		for _, line := range file.Install {
 			fmt.Fprintf(a.err, "postseal: install: %s\n", line)
 		}
-		if !a.json || out.out == "-" {
+		if !a.json {
 			return nil
 		}
 		return a.printJSON(map[string]any{"file": out.out, "for": r.For, "name": file.Name, "install": file.Install, "fingerprints": file.Fingerprints})

@@ -64,7 +64,7 @@ func (a *app) certWizardCommand() *cobra.Command {
 // run asks for what is not answered, where somebody can be asked, and carries the answers out.
 func (w *wizardRun) run(ctx context.Context) error {
 	// What a flag says wrongly is refused before anything is asked.
-	if err := w.out.check(); err != nil {
+	if err := w.out.check(w.app); err != nil {
 		return err
 	}
 	in, ok := w.in.(*os.File)

@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"postseal/internal/ground/x509cert"
@@ -68,7 +69,7 @@ type InvalidWordError struct {
 
 // Error names the word first.
 func (e *InvalidWordError) Error() string {
-	return fmt.Sprintf("%q is no %s; it is one of %q", e.Word, e.Setting, e.Known)
+	return fmt.Sprintf("%q is no %s; it is one of %s", e.Word, e.Setting, strings.Join(e.Known, ", "))
 }
 
 func parseWord[T ~string](s, setting string, known ...T) (T, error) {

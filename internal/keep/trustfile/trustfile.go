@@ -58,7 +58,11 @@ type UnknownPlatformError struct{ Word string }
 
 // Error names the word and those that are known.
 func (e *UnknownPlatformError) Error() string {
-	return fmt.Sprintf("%q is no platform; it is one of %q", e.Word, Platforms())
+	var known []string
+	for _, p := range Platforms() {
+		known = append(known, string(p))
+	}
+	return fmt.Sprintf("%q is no platform; it is one of %s", e.Word, strings.Join(known, ", "))
 }
 
 // ErrNoCertificates says that there is nothing to trust.

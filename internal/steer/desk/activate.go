@@ -76,6 +76,14 @@ func (v *view) waiting(id string) (state.Lineage, state.Generation, error) {
 	return f.lineage, f.generation, err
 }
 
+// notInForce says why a generation is not the current one: a request waits for somebody else, the others for us.
+func notInForce(g state.Generation) error {
+	if g.State == state.StatePending {
+		return ErrPending
+	}
+	return ErrNotCurrent
+}
+
 // usable refuses a generation that clients would refuse whatever they trust: one that has ended, is revoked, or has no key.
 func (v *view) usable(l state.Lineage, g state.Generation) error {
 	if ended(g, time.Now()) {

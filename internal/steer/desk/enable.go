@@ -42,8 +42,8 @@ func (d *Desk) Enable(ctx context.Context, who state.Actor, r EnableRequest) (*C
 			return nil, nil, err
 		}
 		switch {
-		case f.generation.State != "current":
-			return nil, nil, fmt.Errorf("enabling %s: %w", f.member.Thumbprint, ErrNotCurrent)
+		case f.generation.State != state.StateCurrent:
+			return nil, nil, fmt.Errorf("enabling %s: %w", f.member.Thumbprint, notInForce(f.generation))
 		case f.member.SecretID == "":
 			return nil, nil, fmt.Errorf("enabling %s: %w", f.member.Thumbprint, ErrNoPrivateKey)
 		case f.lineage.ID == v.org.AuthLineage:

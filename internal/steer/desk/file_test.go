@@ -95,7 +95,7 @@ func TestARequestIsAnswered(t *testing.T) {
 	if len(pending) != 1 || pending[0].Status != x509cert.StatusPendingRequest || pending[0].SelfSigned || pending[0].Thumbprint != asked.Requests[0].Thumbprint || pending[0].RootType != x509cert.RootUnknown {
 		t.Fatalf("pending: got %+v", pending)
 	}
-	if _, err := h.Enable(t.Context(), tester(), EnableRequest{ID: "mail", Services: "IMAP"}); !errors.Is(err, ErrNotCurrent) {
+	if _, err := h.Enable(t.Context(), tester(), EnableRequest{ID: "mail", Services: "IMAP"}); !errors.Is(err, ErrPending) {
 		t.Errorf("enabling a request: got %v", err)
 	}
 	dir := h.dir

@@ -195,6 +195,9 @@ func (i *importing) sort(a *certfile.Assembly) error {
 			continue
 		}
 		if b.Key == nil {
+			if old, ok := i.view.asked(b.Leaf, state.StateRetired); ok {
+				return fmt.Errorf("taking in the certificate of %s: it answers generation %d of %s, a request that another one has replaced: %w", b.LeafFrom, old.generation.Number, old.lineage.Name, ErrNoMatchingKey)
+			}
 			return fmt.Errorf("taking in the certificate of %s: %w", b.LeafFrom, ErrNoMatchingKey)
 		}
 		fresh = append(fresh, b)
@@ -303,10 +306,15 @@ type waiting struct {
 
 // waitingFor finds the pending request whose key a certificate holds.
 func (v *view) waitingFor(leaf *x509.Certificate) (waiting, bool) {
+	return v.asked(leaf, state.StatePending)
+}
+
+// asked finds the request in a state whose key a certificate holds.
+func (v *view) asked(leaf *x509.Certificate, in string) (waiting, bool) {
 	for _, l := range v.lineages {
 		for _, g := range l.Generations {
 			for _, m := range g.Members {
-				if m.Certificate != nil || m.Request == nil || g.State != state.StatePending {
+				if m.Certificate != nil || m.Request == nil || g.State != in {
 					continue
 				}
 				csr, err := x509.ParseCertificateRequest(m.Request)

@@ -204,9 +204,6 @@ func (d *Desk) issueNew(ctx context.Context, who state.Actor, r IssueRequest, ag
 		}
 		l := made.lineage
 		l.Name = p.spec.name // another one may have taken the name meanwhile
-		if err := change.list(v, l, l.Generations[0]); err != nil {
-			return nil, nil, err
-		}
 		bindings, undo, err := change.bind(v, l, bindRequest{listeners: p.listeners})
 		if err != nil {
 			return nil, nil, err

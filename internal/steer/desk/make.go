@@ -116,6 +116,9 @@ func (p *certPlan) complete(v *view) error {
 	if len(p.spec.options.Names) == 0 {
 		short, _, _ := strings.Cut(v.server.Name, ".")
 		p.spec.options.Names = []string{short, v.server.Name}
+		if p.issued { // our own authority certifies what lies below a domain, and a name without one is below none
+			p.spec.options.Names = []string{v.server.Name}
+		}
 	}
 	if p.spec.options.Subject.String() == "" {
 		p.spec.options.CommonName = commonName(p.spec.options.Names, p.spec.friendly)

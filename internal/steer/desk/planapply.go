@@ -83,8 +83,9 @@ func (a *ApplyAnswer) carryOut(v *view, r ApplyRequest) (*Change, func(tx *state
 	a.Choice, a.Planned = choice.Name, []PlannedView{}
 	change := newChange(v)
 	var missing []plan.Certificate
+	counted := make(map[string]bool) // zones share no key, so one lineage does for one planned certificate
 	for _, c := range choice.Certificates {
-		if l, ok := v.holds(c, len(r.Needs) == 0); ok {
+		if l, ok := v.holds(c, len(r.Needs) == 0, counted); ok {
 			a.Planned = append(a.Planned, PlannedView{Lineage: l, Zone: c.Zone, Issuer: c.Issuer, Names: c.Entries, There: true})
 			continue
 		}
@@ -144,8 +145,9 @@ func (a *ApplyAnswer) carryOut(v *view, r ApplyRequest) (*Change, func(tx *state
 }
 
 // holds finds the lineage that has a planned certificate, in force or asked for. own says that the plan is for this
-// organisation: there the certificates of setup do for management and among the servers.
-func (v *view) holds(c plan.Certificate, own bool) (string, bool) {
+// organisation: there the certificates of setup do for management and among the servers. counted are the lineages that
+// another planned certificate has taken already.
+func (v *view) holds(c plan.Certificate, own bool, counted map[string]bool) (string, bool) {
 	wanted := slices.Sorted(slices.Values(c.Entries))
 	for _, l := range v.lineages {
 		g, ok := l.Current()
@@ -169,7 +171,8 @@ func (v *view) holds(c plan.Certificate, own bool) (string, bool) {
 			}
 			continue
 		}
-		if slices.Equal(names, wanted) {
+		if slices.Equal(names, wanted) && !counted[l.Name] {
+			counted[l.Name] = true
 			return l.Name, true
 		}
 	}

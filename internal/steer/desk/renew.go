@@ -38,7 +38,7 @@ func (d *Desk) Renew(ctx context.Context, who state.Actor, r RenewRequest) (*Cha
 		l := f.lineage
 		current, ok := l.Current()
 		if !ok {
-			return nil, nil, fmt.Errorf("renewing %s: %w", l.Name, ErrNotCurrent)
+			return nil, nil, fmt.Errorf("renewing %s: %w", l.Name, notInForce(f.generation))
 		}
 		next := state.Generation{ID: newID(), Number: l.NextNumber(), State: state.StateNext}
 		s := v.sealer()

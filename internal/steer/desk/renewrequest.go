@@ -29,7 +29,7 @@ func (d *Desk) RenewByRequest(ctx context.Context, who state.Actor, r RenewReque
 		current, ok := l.Current()
 		switch {
 		case !ok:
-			return nil, nil, fmt.Errorf("renewing %s: %w", l.Name, ErrNotCurrent)
+			return nil, nil, fmt.Errorf("renewing %s: %w", l.Name, notInForce(f.generation))
 		case l.ID == v.org.AuthLineage:
 			return nil, nil, fmt.Errorf("renewing %s by a request: %w", l.Name, ErrAuthCertificate)
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,13 +13,22 @@ import (
 
 	"postseal/internal/ground/certfile"
 	"postseal/internal/ground/state"
+	"postseal/internal/ground/x509cert"
 	"postseal/internal/issue/crl"
 )
 
 // UnknownIssuedError reports an ID that means no certificate of our own authority.
-type UnknownIssuedError struct{ ID string }
+type UnknownIssuedError struct {
+	ID string
+	// Lineage is the one whose certificate was meant, if it is one of ours that somebody else has signed, or it itself.
+	Lineage    string
+	SelfSigned bool
+}
 
 func (e *UnknownIssuedError) Error() string {
+	if e.SelfSigned {
+		return fmt.Sprintf("revoking certificate %q: it signs itself, and has no authority that could take it back", clip(e.ID))
+	}
 	return fmt.Sprintf("finding certificate %q: it is none that our own authority has issued", clip(e.ID))
 }
 
@@ -166,7 +176,12 @@ func (d *Desk) findIssued(ctx context.Context, v *view, r RevokeRequest) ([]stat
 	if err != nil || f.member.Certificate == nil {
 		return nil, &UnknownIssuedError{ID: r.ID}
 	}
-	return d.issuedInFile(pick, ImportFile{Name: r.ID, Data: f.member.Certificate})
+	all, err = d.issuedInFile(pick, ImportFile{Name: r.ID, Data: f.member.Certificate})
+	if unknown, ok := errors.AsType[*UnknownIssuedError](err); ok {
+		leaf, err := x509cert.ParseCertificate(f.member.Certificate)
+		unknown.Lineage, unknown.SelfSigned = f.lineage.Name, err == nil && x509cert.Inspect(leaf).SelfSigned
+	}
+	return all, err
 }
 
 // issuedInFile finds the certificate of a file in the book. Other authorities have serials like ours: it must be the same

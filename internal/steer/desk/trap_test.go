@@ -239,7 +239,7 @@ func TestTrap13WhatIsMissingIsSaid(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for id, want := range map[string]string{"keyless": "its private key is not here", asked.Requests[0].Thumbprint: "it is not the current generation of its lineage"} {
+	for id, want := range map[string]string{"keyless": "its private key is not here", asked.Requests[0].Thumbprint: "its authority has not answered yet"} {
 		if _, err := h.Enable(t.Context(), tester(), EnableRequest{ID: id, Services: "SMTP"}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("enabling %s: got %v, want %q", id, err, want)
 		}

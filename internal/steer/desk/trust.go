@@ -337,10 +337,24 @@ func (r DistrustRequest) rows() ([]state.Distrust, error) {
 	return rows, nil
 }
 
+// UnknownTrustError reports an ID that means nothing that is trusted or distrusted, or more than one thing.
+type UnknownTrustError struct {
+	ID      string
+	Matches int
+}
+
+// Error says which ID.
+func (e *UnknownTrustError) Error() string {
+	if e.Matches > 1 {
+		return fmt.Sprintf("removing %q from what is trusted: it means %d authorities", clip(e.ID), e.Matches)
+	}
+	return fmt.Sprintf("removing %q from what is trusted: there is nothing of that ID", clip(e.ID))
+}
+
 // ForgetRequest asks that an anchor or a distrust is taken back.
 type ForgetRequest struct {
 	Doing
-	ID string `json:"id"` // of an anchor: 8 or more of its first hex digits; of a distrust: the whole
+	ID string `json:"id"` // of an anchor: 8 or more of its first hex digits; of a distrust: the whole, or its hash alone
 }
 
 // ForgetTrust takes an anchor or a distrust back.
@@ -349,7 +363,7 @@ func (d *Desk) ForgetTrust(ctx context.Context, who state.Actor, r ForgetRequest
 		change := newChange(v)
 		change.Replaces = true
 		for _, t := range v.judge.distrusts {
-			if t.ID == r.ID {
+			if t.ID == r.ID || t.Value == strings.ToLower(r.ID) && t.Kind != state.DistrustList {
 				change.Removed = []string{"the distrust of " + t.ID}
 				return change, func(tx *state.Tx) error {
 					if err := tx.RemoveDistrust(t.ID); err != nil {
@@ -370,7 +384,7 @@ func (d *Desk) ForgetTrust(ctx context.Context, who state.Actor, r ForgetRequest
 			}
 		}
 		if len(hits) != 1 {
-			return nil, nil, fmt.Errorf("removing %q from what is trusted: %d match: %w", clip(r.ID), len(hits), state.ErrNotFound)
+			return nil, nil, &UnknownTrustError{ID: r.ID, Matches: len(hits)}
 		}
 		change.Removed = []string{"the trust in anchor " + hits[0].SHA256}
 		return change, func(tx *state.Tx) error {

@@ -27,14 +27,13 @@ func authorityEntries() []entry {
 		wrong(as("ca.ProfileError", always[*ca.ProfileError]("correct the profile; what was in force before still is"))),
 		wrong(is("crl.ErrUnknownReason", crl.ErrUnknownReason, "leave the reason out if none of them fits")),
 		is("desk.ErrAuthorityExists", desk.ErrAuthorityExists, "nothing was changed; look at it with: postseal ca show"),
-		is("desk.ErrNoAuthority", desk.ErrNoAuthority, "make one: postseal ca init; or see what there is: postseal ca show"),
+		is("desk.ErrNoAuthority", desk.ErrNoAuthority, "make one: postseal ca init; which parts there are of one that was made: postseal ca show"),
 		is("desk.ErrApproval", desk.ErrApproval, "ask with: postseal ca issue --csr FILE; the request then waits for a second person: postseal ca pending"),
 		is("desk.ErrNothingNew", desk.ErrNothingNew, "nothing was changed; see what they certify: postseal ca show"),
 		is("desk.ErrSamePerson", desk.ErrSamePerson, "another administrator agrees, with his own user or token: postseal ca approve"),
 		is("desk.ErrDecided", desk.ErrDecided, "nothing was changed; see: postseal ca pending --all"),
 		is("desk.ErrBuiltInProfile", desk.ErrBuiltInProfile, "nothing was changed; see: postseal ca profile list"),
 		wrong(as("desk.UnknownProfileError", always[*desk.UnknownProfileError]("see the profiles: postseal ca profile list"))),
-		as("desk.UnknownIssuedError", always[*desk.UnknownIssuedError]("see what was issued: postseal ca list")),
 		is("acme.ErrSignature", acme.ErrSignature, "the client signs with another key than that of its account; let it make a new account"),
 		as("acme.AlgorithmError", always[*acme.AlgorithmError]("let the client use ES256, ES384, RS256 or EdDSA")),
 		is("acmeserver.ErrNoDirectory", acmeserver.ErrNoDirectory, "the directories are those of the authorities that issue here: postseal ca show"),
@@ -43,6 +42,15 @@ func authorityEntries() []entry {
 		as("desk.UnknownEABError", always[*desk.UnknownEABError]("see what there is: postseal ca eab list")),
 		as("desk.UnknownAccountError", always[*desk.UnknownAccountError]("see what there is: postseal ca account list")),
 		as("desk.UnknownWindowError", always[*desk.UnknownWindowError]("see what there is: postseal ca ari list")),
+		as("desk.UnknownIssuedError", func(e *desk.UnknownIssuedError) string {
+			switch {
+			case e.SelfSigned:
+				return "put another in its place: postseal cert renew " + e.Lineage + "; where it was trusted, take that back: postseal trust distrust FILE (postseal cert export ID --format der --out FILE writes it)"
+			case e.Lineage != "":
+				return "ask the authority that has signed it; then get another, with a new key: postseal cert renew " + e.Lineage + " --request --out FILE"
+			}
+			return "see what was issued: postseal ca list"
+		}),
 		is("ocsp.ErrSigner", ocsp.ErrSigner, "the signer of OCSP answers is made anew by the server; start it again"),
 		is("ocsp.ErrMalformed", ocsp.ErrMalformed, "look into the question with: openssl ocsp -reqin FILE -req_text"),
 		wrong(is("signed.ErrUnsuitableKey", signed.ErrUnsuitableKey, "choose another kind for the authority's key")),

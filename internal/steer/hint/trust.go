@@ -23,6 +23,7 @@ func trustEntries() []entry {
 		is("trustfile.ErrTooMany", trustfile.ErrTooMany, "remove what nobody needs: postseal trust list, postseal trust remove ID"),
 		is("desk.ErrNothingToTrust", desk.ErrNothingToTrust, "say what to trust: postseal trust add FILE; or name a self-signed certificate of ours: postseal trust export --lineage NAME"),
 		is("desk.ErrTrustItsAuthority", desk.ErrTrustItsAuthority, "add its authority: postseal trust add FILE; or name a self-signed one: postseal lineage list"),
+		as("desk.UnknownTrustError", always[*desk.UnknownTrustError]("see the IDs, of what is trusted and of what is not any more: postseal trust list")),
 		as("revocation.MalformedError", always[*revocation.MalformedError]("look into it with: openssl crl -in FILE -inform DER -noout -text; then ask the authority for a good one")),
 		as("revocation.SignatureError", always[*revocation.SignatureError]("the revocation data is damaged or forged: fetch it again from the authority")),
 		as("revocation.ListError", always[*revocation.ListError]("give CRLs in DER or PEM; look into one with: openssl crl -in FILE -noout -text")),

@@ -29,7 +29,7 @@ func TestBrowserWizard(t *testing.T) {
 	v.signIn(base, o.link(t))
 	v.open(base + "/certificates?lang=en")
 	v.press(`a[href="/wizard"]`)
-	v.wantText("Certificate wizard", "no authority of its own")
+	v.wantText("Certificate wizard", "postseal ca issue")
 	v.page("wizard-kind")
 
 	// Nothing chosen is said, and nothing is lost.

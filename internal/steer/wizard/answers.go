@@ -146,8 +146,8 @@ func (e *AnswerError) Error() string {
 }
 
 var (
-	// ErrNoAuthority: the organisation has no authority of its own, so nothing can be asked of it.
-	ErrNoAuthority = errors.New("this organisation has no authority of its own")
+	// ErrNoAuthority: the wizard does not know what an authority of the organisation's own would sign.
+	ErrNoAuthority = errors.New("the wizard does not ask an authority of the organisation's own in this release")
 	// ErrLeft: whoever was asked has left before the end.
 	ErrLeft = errors.New("the wizard was left")
 )

@@ -88,7 +88,7 @@ func TestProblem(t *testing.T) {
 	}{
 		{"nothing", "", StepKind, "--kind is missing"},
 		{"another kind", "kind=purple", StepKind, "want self-signed, own, public"},
-		{"our authority", "kind=own&services=IMAP&outside=mail.example.com", StepKind, "no authority of its own"},
+		{"our authority", "kind=own&services=IMAP&outside=mail.example.com", StepKind, "does not ask an authority of the organisation's own"},
 		{"no service", "kind=public", StepServices, "--services is missing"},
 		{"no such service", "kind=public&services=GOPHER", StepServices, "GOPHER"},
 		{"no name", "kind=public&services=IMAP,POP&outside=IMAP%3Da.example.com", StepServices, "reach POP?"},
