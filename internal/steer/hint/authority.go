@@ -45,7 +45,7 @@ func authorityEntries() []entry {
 		as("desk.UnknownIssuedError", func(e *desk.UnknownIssuedError) string {
 			switch {
 			case e.SelfSigned:
-				return "put another in its place: postseal cert renew " + e.Lineage + "; where it was trusted, take that back: postseal trust distrust FILE (postseal cert export ID --format der --out FILE writes it)"
+				return "put another in its place: postseal cert renew " + e.Lineage + "; where it was trusted, take that back, with its file (postseal cert export ID --format der --out FILE): postseal trust distrust FILE"
 			case e.Lineage != "":
 				return "ask the authority that has signed it; then get another, with a new key: postseal cert renew " + e.Lineage + " --request --out FILE"
 			}
