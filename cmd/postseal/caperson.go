@@ -27,7 +27,7 @@ func (a *app) issuePerson(cmd *cobra.Command, r desk.PersonRequest, out outputFl
 	if err := r.Check(); err != nil {
 		return err
 	}
-	if err := out.check(); err != nil {
+	if err := out.check(a); err != nil {
 		return err
 	}
 	made := ""
@@ -86,7 +86,7 @@ func (a *app) caPublishCommand() *cobra.Command {
 		if ldif.out == "" && dir == "" {
 			return &usageError{errors.New("give --ldif FILE or --dir DIR")}
 		}
-		if err := ldif.check(); err != nil {
+		if err := ldif.check(a); err != nil {
 			return err
 		}
 		found, err := call[[]desk.PersonView](cmd.Context(), a, "ca/people", admin.Nothing{})
