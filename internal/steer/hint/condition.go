@@ -21,7 +21,7 @@ func conditions() map[health.Code]func(health.Condition) string {
 			return "make its next generation: postseal cert renew " + object(c, "LINEAGE") + "; if an authority signed it: " + askAgain(c) + "; or let another take over: postseal cert enable OTHER --services LIST"
 		},
 		health.CodeCertificateRevoked: func(c health.Condition) string {
-			return "clients will refuse it: get another, with a new key: of our own authority postseal cert renew " + object(c, "LINEAGE") + ", of another " + askAgain(c) + "; or let another take over: postseal cert enable OTHER --services LIST"
+			return "clients will refuse it: get another, with a new key; of our own authority: postseal cert renew " + object(c, "LINEAGE") + "; of another: " + askAgain(c) + "; or let another take over: postseal cert enable OTHER --services LIST"
 		},
 		health.CodeServedNotBound: func(c health.Condition) string {
 			return "see which program has the port and what lies between: ss -ltnp; what should be served: postseal cert explain --listener " + object(c, "NAME") + "; look again: postseal check --all"

@@ -156,7 +156,7 @@ func korean() *words {
 		health.CodeListenerWithoutCertificate:   "TLS 인증서를 연결하려면 {1} 명령을, 이 리스너를 쓰지 않으려면 {2} 명령을 실행하십시오.",
 		health.CodeCertificateExpired:           "다음 세대를 만드십시오. 자체 서명이면 {1}, 인증 기관이 발급한 것이면 {2} 명령입니다. 또는 다른 TLS 인증서가 넘겨받게 하십시오: {3}",
 		health.CodeCertificateEnding:            "다음 세대를 만드십시오. 자체 서명이면 {1}, 인증 기관이 발급한 것이면 {2} 명령입니다. 또는 다른 TLS 인증서가 넘겨받게 하십시오: {3}",
-		health.CodeCertificateRevoked:           "클라이언트가 거부합니다. 발급 기관에 새 키로 다시 신청하십시오: {1}. 또는 다른 TLS 인증서가 넘겨받게 하십시오: {2}",
+		health.CodeCertificateRevoked:           "클라이언트가 거부합니다. 새 키로 다시 발급받으십시오. 조직의 자체 인증 기관이면: {1}, 다른 인증 기관이면: {2}. 또는 다른 TLS 인증서가 넘겨받게 하십시오: {3}",
 		health.CodeRevocationUnchecked:          "서비스는 계속됩니다. 이 서버가 영어 문장에 적힌 주소에 닿을 수 있게 postseal.toml에서 revocation.proxy 또는 revocation.allow를 설정하십시오: {1}",
 		health.CodeAuthCertificateMissing:       "그 TLS 인증서가 들어 있는 사본에서 상태를 복원하십시오.",
 		health.CodeNoBackend:                    "이 릴리스의 프런트엔드가 아는 메일 서버는 시험용 메일함뿐입니다. 그때까지 리스너를 끄십시오: {1}",
