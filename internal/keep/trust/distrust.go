@@ -33,6 +33,9 @@ const (
 // ErrDistrustVersion says that a list of distrust is of a version that this program does not read.
 var ErrDistrustVersion = errors.New("list of distrust of an unknown version")
 
+// ErrDistrustNumber says that another list of distrust has the same number.
+var ErrDistrustNumber = errors.New("another list of distrust with the same sequence is in use")
+
 // ErrDistrustOlder says that a list of distrust is older than the one it shall replace.
 var ErrDistrustOlder = errors.New("list of distrust is older than the one in use")
 
@@ -198,11 +201,15 @@ func (d *Distrust) Len() int {
 	return n
 }
 
-// Replaces says whether d may take the place of old: an older list would bring back what was distrusted since. The error
-// is [ErrDistrustOlder].
+// Replaces says whether d, which is not the same file as old, may take its place. An older list would bring back what was
+// distrusted since, and of two that have one number nobody can say which is older. The error is [ErrDistrustOlder] or
+// [ErrDistrustNumber].
 func (d *Distrust) Replaces(old *Distrust) error {
-	if old != nil && d.sequence < old.sequence {
+	switch {
+	case old != nil && d.sequence < old.sequence:
 		return fmt.Errorf("%w: %d, not %d", ErrDistrustOlder, d.sequence, old.sequence)
+	case old != nil && d.sequence == old.sequence:
+		return fmt.Errorf("%w: %d", ErrDistrustNumber, d.sequence)
 	}
 	return nil
 }

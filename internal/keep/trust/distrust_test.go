@@ -73,6 +73,12 @@ func TestParseDistrust(t *testing.T) {
 	if err := distrustOf(t, `{"version": 1, "sequence": 4}`).Replaces(distrustOf(t, `{"version": 1, "sequence": 5}`)); !errors.Is(err, ErrDistrustOlder) {
 		t.Errorf("got %v, want ErrDistrustOlder", err)
 	}
+	if err := distrustOf(t, `{"version": 1, "sequence": 5, "smallScalarBits": 20}`).Replaces(distrustOf(t, `{"version": 1, "sequence": 5}`)); !errors.Is(err, ErrDistrustNumber) {
+		t.Errorf("another list with the same number: got %v", err)
+	}
+	if err := distrustOf(t, `{"version": 1, "sequence": 6}`).Replaces(distrustOf(t, `{"version": 1, "sequence": 5}`)); err != nil {
+		t.Errorf("a newer list: got %v", err)
+	}
 	if err := distrustOf(t, `{"version": 1, "sequence": 5}`).Replaces(nil); err != nil {
 		t.Errorf("got %v, want nothing against the first list", err)
 	}

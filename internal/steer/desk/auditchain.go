@@ -259,14 +259,8 @@ func (d *Desk) verdictOfAudit(ctx context.Context, whole bool) (v *AuditVerdict,
 	d.auditing.Lock()
 	defer d.auditing.Unlock()
 	err = d.db.View(ctx, func(tx *state.Tx) error {
-		h, err := d.heads(tx)
-		if err != nil {
-			return err
-		}
-		if v, err = d.against(tx, h, whole); err != nil {
-			return err
-		}
-		return d.strangers(tx, v, whole)
+		v, err = d.judgeAudit(tx, whole)
+		return err
 	})
 	switch {
 	case err != nil:
@@ -278,6 +272,19 @@ func (d *Desk) verdictOfAudit(ctx context.Context, whole bool) (v *AuditVerdict,
 		}
 	}
 	return v, err
+}
+
+// judgeAudit is the verdict as of tx. The caller holds auditing.
+func (d *Desk) judgeAudit(tx *state.Tx, whole bool) (*AuditVerdict, error) {
+	h, err := d.heads(tx)
+	if err != nil {
+		return nil, err
+	}
+	v, err := d.against(tx, h, whole)
+	if err != nil {
+		return nil, err
+	}
+	return v, d.strangers(tx, v, whole)
 }
 
 // strangers names the server, and finds rows that stand in nobody's trail.

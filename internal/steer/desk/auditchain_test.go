@@ -157,6 +157,10 @@ func TestTamperedTrails(t *testing.T) {
 			if c.name == "a row given to another server" {
 				return // these rows stay where they are
 			}
+			// What appears after that person has looked is not accepted with it.
+			if err := h.accept(t.Context(), tester(), v.Faults[1:]); !errors.Is(err, state.ErrStale) {
+				t.Errorf("other faults than were seen: got %v", err)
+			}
 			accepted, err := h.AcceptAudit(t.Context(), tester(), Doing{})
 			if err != nil || !accepted.Whole || accepted.From != accepted.Rows || accepted.Unsigned != 0 {
 				t.Fatalf("got %+v, %v", accepted, err)

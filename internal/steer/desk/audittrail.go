@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"postseal/internal/ground/audit"
@@ -117,7 +118,7 @@ func (d *Desk) AcceptAudit(ctx context.Context, who state.Actor, r Doing) (*Audi
 	if v.Whole {
 		return nil, fmt.Errorf("accepting faults: %w", ErrAuditWhole)
 	}
-	if err := d.accept(ctx, who, v); err != nil {
+	if err := d.accept(ctx, who, v.Faults); err != nil {
 		return nil, err
 	}
 	if v, err = d.VerifyAudit(ctx); err == nil && v.Whole {
@@ -126,7 +127,9 @@ func (d *Desk) AcceptAudit(ctx context.Context, who state.Actor, r Doing) (*Audi
 	return v, err
 }
 
-func (d *Desk) accept(ctx context.Context, who state.Actor, v *AuditVerdict) error {
+// accept writes down the faults that a person has seen. If others are found at the moment of writing, nothing is
+// accepted ([state.ErrStale]): what nobody has looked at would never be checked again.
+func (d *Desk) accept(ctx context.Context, who state.Actor, seen []audit.Fault) error {
 	d.auditing.Lock()
 	defer d.auditing.Unlock()
 	var org state.Organisation
@@ -144,6 +147,13 @@ func (d *Desk) accept(ctx context.Context, who state.Actor, v *AuditVerdict) err
 	var text []byte
 	if _, err := d.db.Update(ctx, who, func(tx *state.Tx) error {
 		tx.ActFor(d.server)
+		v, err := d.judgeAudit(tx, true)
+		if err != nil {
+			return err
+		}
+		if !slices.Equal(v.Faults, seen) {
+			return fmt.Errorf("%w: the trail has other faults now", state.ErrStale)
+		}
 		last, hash, err := tx.LastAudit(d.server)
 		if err != nil {
 			return err

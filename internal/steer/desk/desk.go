@@ -210,9 +210,9 @@ type view struct {
 	listeners []state.Listener
 	seq       int64
 	judge     *judge
-	recovery  *backup.Public           // nil: there is none that the organisation has signed
-	unsigned  bool                     // somebody else has put one there: nothing is wrapped for it
-	revoked   map[string]state.Revoked // by serial: what our own authority has revoked of our lineages
+	recovery  *backup.Public // nil: there is none that the organisation has signed
+	unsigned  bool           // somebody else has put one there: nothing is wrapped for it
+	issued    *issuedHere    // what our own authority knows of our lineages
 	// resolve is [Runtime.Address]; nil means that listeners are where the state says.
 	resolve func(name string, stored netip.AddrPort) netip.AddrPort
 	facts   *keptState
@@ -267,7 +267,7 @@ func (d *Desk) glance(tx *state.Tx) (*view, error) {
 	if err := d.lookRecovery(tx, v); err != nil {
 		return nil, err
 	}
-	if v.revoked, err = d.pki.revokedAt(tx, v.seq); err != nil {
+	if v.issued, err = d.pki.issuedAt(tx, v.seq); err != nil {
 		return nil, err
 	}
 	v.judge, err = d.judgeFor(tx)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"postseal/internal/ground/health"
@@ -36,7 +37,7 @@ func (e *Engine) Lines(ctx context.Context) ([]renewal.Line, error) {
 	var lines []renewal.Line
 	for _, l := range v.lineages {
 		g, ok := l.Current()
-		if !ok || !renewsItself(l) {
+		if !ok || !v.renewsItself(l) {
 			continue
 		}
 		if _, waits := l.InState(state.StateNext); waits {
@@ -86,9 +87,24 @@ func (e *Engine) retire(ctx context.Context, v *view) error {
 	return nil
 }
 
-// renewsItself says whether the engine renews a lineage.
-func renewsItself(l state.Lineage) bool {
-	return l.Origin == state.OriginSetup || l.Origin == state.OriginAuthority
+// renewsItself says whether the engine renews a lineage: where it comes from says that it should, and what is in force
+// says that it can. Into a lineage of our own authority somebody may have imported the certificate of another one; that
+// is for people to renew, and to be told of in time.
+func (v *view) renewsItself(l state.Lineage) bool {
+	g, ok := l.Current()
+	if !ok || l.Origin != state.OriginSetup && l.Origin != state.OriginAuthority {
+		return false
+	}
+	return !slices.ContainsFunc(g.Members, func(m state.Member) bool {
+		facts, err := v.facts.of(m)
+		if err != nil {
+			return true // nobody could renew what nobody can read
+		}
+		if l.Origin == state.OriginSetup {
+			return !facts.SelfSigned
+		}
+		return !v.issued.issuers[facts.Issuer]
+	})
 }
 
 // Renew makes the next generation of a lineage, and activates it unless the lineage wants approval. A failure

@@ -16,6 +16,9 @@ import (
 // ErrNotExportable: the private key of that lineage does not leave in a file.
 var ErrNotExportable = errors.New("its private key is not exportable")
 
+// ErrRequestFormat: a request has no certificate yet, and leaves as PKCS #10 only.
+var ErrRequestFormat = errors.New("it is a request without its answer, and a request is PEM or DER")
+
 // Formats of an export.
 const (
 	FormatPFX = "pfx"
@@ -49,6 +52,7 @@ type Exported struct {
 // exportable. A pending request is written as PKCS #10, in PEM, or in DER if that is asked for. The export of
 // a key is in the audit trail.
 func (d *Desk) Export(ctx context.Context, who state.Actor, r ExportRequest) (*Exported, error) {
+	asked := r.Format
 	if r.Format == "" {
 		r.Format = FormatPFX
 	}
@@ -70,6 +74,9 @@ func (d *Desk) Export(ctx context.Context, who state.Actor, r ExportRequest) (*E
 		}
 	}
 	if f.member.Certificate == nil {
+		if asked == FormatPFX || asked == FormatP7B {
+			return nil, fmt.Errorf("exporting %s as %s: %w", f.member.Thumbprint, asked, ErrRequestFormat)
+		}
 		out.What = "request " + out.What
 		out.Data = f.member.Request
 		if r.Format != FormatDER {

@@ -110,7 +110,7 @@ func (d *Desk) endingLineages(v *view) ([]notice.Finding, error) {
 				first, end = i, at
 			}
 		}
-		life := notice.Life{NotBefore: end, NotAfter: end, ByItself: renewsItself(l) && d.runtime.Running()}
+		life := notice.Life{NotBefore: end, NotAfter: end, ByItself: d.runtime.Running() && v.renewsItself(l)}
 		if end.Sub(now) > notice.Horizon && !life.ByItself {
 			continue // without a look at the whole certificate: there may be ten thousand
 		}

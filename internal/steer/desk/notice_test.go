@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"net"
 	"slices"
@@ -14,8 +15,10 @@ import (
 	"time"
 
 	"postseal/internal/ground/health"
+	"postseal/internal/ground/keys"
 	"postseal/internal/ground/state"
 	"postseal/internal/keep/courier"
+	"postseal/internal/keep/renewal"
 )
 
 // post is a mail server behind a pipe.
@@ -241,6 +244,57 @@ func TestWhatShouldRenewByItself(t *testing.T) {
 		h.wait(t, time.Hour, time.Hour)
 		if got := about(p.messages(), auth.Name); !slices.Equal(got, []string{"certificateEnding " + auth.Name + " 1000 closing=true"}) {
 			t.Errorf("renewed: got %q", got)
+		}
+	})
+}
+
+// TestSomebodyElsesCertificateInOurLineage: a lineage of our own authority renews by itself; what another authority has
+// issued does not, wherever it was imported, and is told of like all that people renew.
+func TestSomebodyElsesCertificateInOurLineage(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		h, p := noticeHouse(t, dir)
+		defer h.close(t)
+		if err := initialise(h.Desk); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := h.Issue(t.Context(), tester(), IssueRequest{Domains: []string{"shop.example.com"}, Lineage: "shop"}); err != nil {
+			t.Fatal(err)
+		}
+		renews := func() bool {
+			lines, err := h.Engine().Lines(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return slices.ContainsFunc(lines, func(l renewal.Line) bool { return l.Name == "shop" })
+		}
+		if !renews() {
+			t.Fatal("what our own authority issued is not renewed")
+		}
+		key, err := keys.Generate(keys.ECDSAP256)
+		if err != nil {
+			t.Fatal(err)
+		}
+		leaf := newAuthority(t, "Somebody else").issue(t, key.Public(), time.Now().AddDate(0, 0, 200), "shop.example.com")
+		file := ImportFile{"shop.pem", append(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: leaf}), key.PEM().Bytes()...)}
+		if _, err := h.Import(t.Context(), tester(), ImportRequest{Files: []ImportFile{file}, Lineage: "shop"}); err != nil {
+			t.Fatal(err)
+		}
+		if renews() {
+			t.Error("the engine tries what only people can renew")
+		}
+		time.Sleep(135 * 24 * time.Hour)
+		h.wait(t, 60*24*time.Hour, 24*time.Hour)
+		want := []string{"60", "30", "14", "7"}
+		got := about(p.messages(), "shop")
+		if len(got) != len(want) {
+			t.Fatalf("got %q", got)
+		}
+		for i, line := range got {
+			if line != "certificateEnding shop "+want[i]+" closing=false" {
+				t.Errorf("got %q", line)
+			}
 		}
 	})
 }

@@ -154,7 +154,7 @@ func (d *Desk) Calendar(ctx context.Context, r CalendarRequest) (*plan.Calendar,
 
 // subject is a lineage as the rules see it.
 func (v *view) subject(l state.Lineage) (plan.Subject, error) {
-	s := plan.Subject{Lineage: l.Name, Origin: plan.OriginUnknown, Automated: renewsItself(l), CommonName: true, Names: []string{}, Listeners: []string{}}
+	s := plan.Subject{Lineage: l.Name, Origin: plan.OriginUnknown, Automated: v.renewsItself(l), CommonName: true, Names: []string{}, Listeners: []string{}}
 	for _, b := range v.bindingViews(l.ID) {
 		s.Listeners = append(s.Listeners, b.Listener)
 	}

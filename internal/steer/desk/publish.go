@@ -28,8 +28,8 @@ type publishing struct {
 	responders map[string]keptResponder
 	changes    uint64 // counts revocations: what was concluded before the last is not kept
 
-	seq     int64 // the change after which revoked was read
-	revoked map[string]state.Revoked
+	seq    int64       // the change after which revoked was read
+	issued *issuedHere // as of the change seq
 
 	// signing is held while a list or a signer is made, so that a crowd that asks at once has it made once.
 	signing sync.Mutex
@@ -71,11 +71,16 @@ func (p *publishing) generation() uint64 {
 	return p.changes
 }
 
-// revokedAt returns what was revoked of our own lineages as of the change seq, which is the one that tx sees.
-func (p *publishing) revokedAt(tx *state.Tx, seq int64) (map[string]state.Revoked, error) {
+// issuedHere is what our own authority knows of our lineages.
+type issuedHere struct {
+	revoked map[string]state.Revoked // by serial
+	issuers map[string]bool          // subjects of our authorities, as text
+}
+
+// issuedAt returns what our own authority knows of our lineages as of the change seq, which is the one that tx sees.
+func (p *publishing) issuedAt(tx *state.Tx, seq int64) (*issuedHere, error) {
 	p.mu.Lock()
-	known := p.revoked
-	same := p.seq == seq
+	known, same := p.issued, p.seq == seq
 	p.mu.Unlock()
 	if known != nil && same {
 		return known, nil
@@ -84,14 +89,28 @@ func (p *publishing) revokedAt(tx *state.Tx, seq int64) (map[string]state.Revoke
 	if err != nil {
 		return nil, err
 	}
-	fresh := make(map[string]state.Revoked, len(rows))
+	authorities, err := tx.Authorities()
+	if err != nil {
+		return nil, err
+	}
+	fresh := &issuedHere{make(map[string]state.Revoked, len(rows)), make(map[string]bool, len(authorities))}
 	for _, r := range rows {
-		fresh[r.Serial] = r
+		fresh.revoked[r.Serial] = r
+	}
+	for _, a := range authorities {
+		if a.Certificate == nil {
+			continue // a request that waits for its answer
+		}
+		cert, err := x509cert.ParseCertificate(a.Certificate)
+		if err != nil {
+			return nil, fmt.Errorf("reading the certificate of authority %s: %w", a.Name, err)
+		}
+		fresh.issuers[x509cert.Inspect(cert).Subject] = true
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.revoked == nil || seq > p.seq {
-		p.seq, p.revoked = seq, fresh
+	if p.issued == nil || seq > p.seq {
+		p.seq, p.issued = seq, fresh
 	}
 	return fresh, nil
 }

@@ -183,7 +183,7 @@ func (d *Desk) endings(v *view, certificates []Certificate) []health.Condition {
 		switch {
 		case left <= 0:
 			condition.Code, condition.Text = health.CodeCertificateExpired, fmt.Sprintf("%q (%s) ended on %s", c.Name, c.KeyType, c.NotAfter.Format(time.DateOnly))
-		case time.Now().After(d.callAt(l, c)):
+		case time.Now().After(d.callAt(v, l, c)):
 			condition.Code, condition.Text = health.CodeCertificateEnding, fmt.Sprintf("%q (%s) ends on %s, in %d days", c.Name, c.KeyType, c.NotAfter.Format(time.DateOnly), int(left.Hours()/24))
 		case c.StatusReason != selfSignedReason && (c.Status == x509cert.StatusUntrusted || c.Status == x509cert.StatusInvalid):
 			condition.Code, condition.Text = health.CodeCertificateUntrusted, fmt.Sprintf("%q is %s: %s", c.Name, c.Status, c.StatusReason)
@@ -270,8 +270,8 @@ func waits(l state.Lineage) bool {
 
 // callAt is when a certificate that is near its end calls for a person: one that renews by itself only when
 // it should have long ago.
-func (d *Desk) callAt(l state.Lineage, c Certificate) time.Time {
-	if renewsItself(l) && d.runtime.Running() {
+func (d *Desk) callAt(v *view, l state.Lineage, c Certificate) time.Time {
+	if d.runtime.Running() && v.renewsItself(l) {
 		return renewal.Overdue(c.NotBefore, c.NotAfter)
 	}
 	return renewal.Ending(c.NotBefore, c.NotAfter)

@@ -211,7 +211,7 @@ func (v *view) worth(l state.Lineage, m state.Member, facts x509cert.Facts) (x50
 		}
 		return root, status, reason, nil
 	}
-	if taken, ok := v.revoked[facts.Serial]; ok && l.Origin == state.OriginAuthority {
+	if taken, ok := v.issued.revoked[facts.Serial]; ok && l.Origin == state.OriginAuthority {
 		return x509cert.RootEnterprise, x509cert.StatusRevoked, "our own authority has revoked it on " + taken.RevokedAt.UTC().Format(time.DateOnly), nil
 	}
 	verdict, err := v.judge.opinionOn(m, "")

@@ -97,6 +97,7 @@ func deskEntries() []entry {
 		is("desk.ErrNoMatchingKey", desk.ErrNoMatchingKey, "import it together with the file of its key: postseal cert import CERTIFICATE KEY; a request that waits is seen with: postseal cert list --status PendingRequest"),
 		is("desk.ErrKeyFromOutside", desk.ErrKeyFromOutside, "import it into a lineage of its own, without --lineage, and let that serve: postseal cert enable LINEAGE --services LIST"),
 		is("desk.ErrImportEnded", desk.ErrImportEnded, "ask its authority for a new one: postseal cert request"),
+		is("desk.ErrRequestFormat", desk.ErrRequestFormat, "--format pem or --format der; the certificate can leave once its answer was taken in: postseal cert import FILE"),
 		is("desk.ErrNotExportable", desk.ErrNotExportable, "the certificate without its key leaves with --format der or p7b, or --format pem --no-key; for a key that may leave, make or import one with --exportable"),
 		is("desk.ErrNotSelfSigned", desk.ErrNotSelfSigned, "ask its authority for the next one: postseal cert renew ID --request --out FILE"),
 		is("desk.ErrNoPrevious", desk.ErrNoPrevious, "see the generations there are: postseal lineage show LINEAGE"),

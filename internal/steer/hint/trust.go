@@ -14,6 +14,7 @@ func trustEntries() []entry {
 		wrong(as("trust.InvalidWordError", always[*trust.InvalidWordError]("every word is explained with: postseal trust verify --help"))),
 		as("trust.InvalidDistrustError", always[*trust.InvalidDistrustError]("correct the list, or leave it: what was distrusted before still is")),
 		is("trust.ErrDistrustVersion", trust.ErrDistrustVersion, "a newer release of postseal reads it"),
+		is("trust.ErrDistrustNumber", trust.ErrDistrustNumber, "each edition of a list has a higher sequence than the one before: raise it in the file; what was distrusted before still is"),
 		is("trust.ErrDistrustOlder", trust.ErrDistrustOlder, "take a newer list; what was distrusted before still is"),
 		is("trust.ErrNotParsed", trust.ErrNotParsed, "give certificates in PEM or DER; look into one with: openssl x509 -in FILE -noout -text"),
 		is("trust.ErrNoSystemStore", trust.ErrNoSystemStore, "install it (Debian: apt-get install ca-certificates), or name roots with --roots FILE"),

@@ -119,6 +119,7 @@ func koreanProblems() map[string]string {
 		"desk.ErrNothingToImport":         "파일에 TLS 인증서가 없습니다. PFX, PEM, DER, P7B, ZIP, JKS 파일을 올리십시오.",
 		"desk.ErrNoMatchingKey":           "개인 키가 함께 오지 않았고, 이것을 기다리는 요청도 없습니다. 키 파일도 함께 올리십시오.",
 		"desk.ErrImportEnded":             "이미 만료된 TLS 인증서입니다. 인증 기관에 새로 요청하십시오.",
+		"desk.ErrRequestFormat":           "아직 답을 받지 못한 요청이라 PEM이나 DER로만 내보냅니다. 답을 가져온 뒤에는 TLS 인증서를 내보낼 수 있습니다.",
 		"desk.ErrNotExportable":           "개인 키를 내보낼 수 없도록 만든 갱신 계열입니다. 개인 키가 없는 형식을 고르십시오.",
 		"desk.ErrNotSelfSigned":           "자체 서명한 것이 아니라서 스스로 갱신할 수 없습니다. 인증 기관에 다음 것을 요청하십시오.",
 		"desk.ErrNoPrevious":              "되돌아갈 이전 세대가 없습니다.",
