@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"postseal/internal/ground/state"
@@ -111,7 +113,34 @@ func (c *Change) takeOver(v *view, l state.Lineage, g state.Generation) error {
 	if err := c.objectTo(v, l, g); err != nil {
 		return err
 	}
+	if err := c.warnLost(v, l, g); err != nil {
+		return err
+	}
 	return c.list(v, l, g)
+}
+
+// warnLost names what the generation in force is good for and g is not: whoever connects to that name is refused from
+// then on.
+func (c *Change) warnLost(v *view, l state.Lineage, g state.Generation) error {
+	current, ok := l.Current()
+	if !ok {
+		return nil
+	}
+	old, err := v.facts.of(current.Members[0])
+	if err != nil {
+		return fmt.Errorf("reading certificate %s of %s: %w", current.Members[0].Thumbprint, l.Name, err)
+	}
+	next, err := v.facts.of(g.Members[0])
+	if err != nil {
+		return fmt.Errorf("reading certificate %s of %s: %w", g.Members[0].Thumbprint, l.Name, err)
+	}
+	lost := slices.DeleteFunc(old.Names, func(name string) bool {
+		return slices.ContainsFunc(next.Names, func(other string) bool { return strings.EqualFold(other, name) })
+	})
+	if len(lost) > 0 {
+		c.Warnings = append(c.Warnings, fmt.Sprintf("generation %d does not name %s, which the one in force does", g.Number, strings.Join(lost, ", ")))
+	}
+	return nil
 }
 
 // RollbackRequest asks to go back to the previous generation.

@@ -360,3 +360,29 @@ func TestThePreviousGenerationRetiresAtItsEnd(t *testing.T) {
 		h.close(t)
 	})
 }
+
+// TestActivatingWithoutAName: a next generation that names less is put in force only after that was said.
+func TestActivatingWithoutAName(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, nil)
+	h.make(t, NewRequest{Lineage: "mail", Domains: []string{"mail.example.com", "imap.example.com"}, Exportable: true})
+	key, err := keys.Generate(keys.ECDSAP256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.SetLineage(t.Context(), tester(), LineageRequest{Lineage: "mail", Activation: ActivationApprove}); err != nil {
+		t.Fatal(err)
+	}
+	leaf := newAuthority(t, "CA").issue(t, key.Public(), inAYear(), "MAIL.example.com")
+	file := ImportFile{"next.pem", append(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: leaf}), key.PEM().Bytes()...)}
+	if _, err := h.Import(t.Context(), tester(), ImportRequest{Files: []ImportFile{file}, Lineage: "mail"}); err != nil {
+		t.Fatal(err)
+	}
+	c, err := h.Activate(t.Context(), tester(), ActivateRequest{Doing: Doing{DryRun: true}, ID: "mail"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "generation 2 does not name imap.example.com, which the one in force does"; !slices.Contains(c.Warnings, want) {
+		t.Errorf("got %q, want %q", c.Warnings, want)
+	}
+}
