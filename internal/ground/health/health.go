@@ -92,6 +92,8 @@ const (
 	CodeAuditBroken Code = "auditBroken"
 	// CodeAuditUnsigned: the end of the audit trail could not be signed and kept.
 	CodeAuditUnsigned Code = "auditUnsigned"
+	// CodeAuthorityUntended: what our own authority does by itself has failed: the book or the lists are not kept as they should.
+	CodeAuthorityUntended Code = "authorityUntended"
 )
 
 // Codes returns every condition code, for the test that each has a hint.
@@ -103,7 +105,7 @@ func Codes() []Code {
 		CodeCertificateRevoked, CodeRevocationUnchecked, CodeServedNotBound, CodeClientsObject,
 		CodeRecoveryUntested, CodeRecoveryUnsigned, CodeRecoveryIncomplete, CodeNoBackup, CodeBackupOld,
 		CodeTokenEnding, CodeAuditNotSent, CodeNoticeNotSent,
-		CodeAuditBroken, CodeAuditUnsigned,
+		CodeAuditBroken, CodeAuditUnsigned, CodeAuthorityUntended,
 	}
 }
 

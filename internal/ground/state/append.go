@@ -126,8 +126,9 @@ func (db *DB) appendBatch(batch []*appending) {
 
 // The rows of change_sequence.
 const (
-	updateSequence = 1
-	appendSequence = 2
+	updateSequence     = 1
+	appendSequence     = 2
+	revocationSequence = 3
 )
 
 func (db *DB) appendOne(ctx context.Context, tx *sql.Tx, now time.Time, a *appending) error {

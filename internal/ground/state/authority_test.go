@@ -121,7 +121,7 @@ func TestTheBook(t *testing.T) {
 			shard int64
 			from  time.Time
 			want  int
-		}{{0, time.Now(), 1}, {1, time.Now(), 1}, {2, time.Now(), 0}, {0, end.Add(time.Second), 0}} {
+		}{{0, time.Now(), 1}, {1, time.Now(), 1}, {2, time.Now(), 0}, {0, end.Add(time.Second), 0}, {0, end, 1}} {
 			n := 0
 			err = errors.Join(err, tx.EachRevoked("a1", c.shard, c.from, func(r Revoked) error { n++; return nil }))
 			if n != c.want {
@@ -133,8 +133,28 @@ func TestTheBook(t *testing.T) {
 		if got != "true true true true false 27" {
 			t.Errorf("shards: got %s", got)
 		}
+		if n, err := tx.Revocations(); err != nil || n != 1 {
+			t.Errorf("revocations: got %d, %v", n, err)
+		}
 		return errors.Join(err, err2)
 	})
+	said := Shard{AuthorityID: "a1", Number: 1, CRLNumber: "8", ThisUpdate: end.Add(time.Second), NextUpdate: time.Now()}
+	for what, s := range map[string]Shard{"something unsaid": {}, "a list from before its end": {AuthorityID: "a1", Number: 1, CRLNumber: "8", ThisUpdate: end, NextUpdate: time.Now()},
+		"a list that holds": {AuthorityID: "a1", Number: 1, CRLNumber: "8", ThisUpdate: said.ThisUpdate, NextUpdate: time.Now().Add(time.Minute)}} {
+		update(t, db, func(tx *Tx) error {
+			if s.CRLNumber != "" {
+				if err := tx.Publishing(s); err != nil {
+					return err
+				}
+			}
+			gone, err := tx.RetireShards(end.Add(time.Second))
+			if len(gone) > 0 {
+				t.Errorf("%s: it has retired", what)
+			}
+			return err
+		})
+	}
+	update(t, db, func(tx *Tx) error { return tx.Publishing(said) })
 	update(t, db, func(tx *Tx) error {
 		gone, err := tx.RetireShards(end.Add(time.Second))
 		if len(gone) != 1 || gone[0].Number != 1 {

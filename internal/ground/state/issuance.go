@@ -195,7 +195,16 @@ func (tx *Tx) Revoke(serial string, reason int) error {
 	if err := tx.hit(`UPDATE issuance SET revoked_at = $2, reason = $3 WHERE serial = $1`, serial, micro(tx.now), reason); err != nil {
 		return fmt.Errorf("revoking certificate %s: %w", serial, err)
 	}
+	if err := tx.hit(`UPDATE change_sequence SET seq = seq + 1 WHERE id = $1`, revocationSequence); err != nil {
+		return fmt.Errorf("revoking certificate %s: %w", serial, err)
+	}
 	return tx.hit(`UPDATE revocation_shard SET dirty = TRUE WHERE authority_id = $1 AND number IN (0, $2)`, i.AuthorityID, i.Shard)
+}
+
+// Revocations says how often something was revoked.
+func (tx *Tx) Revocations() (n int64, err error) {
+	err = tx.tx.QueryRowContext(tx.ctx, `SELECT seq FROM change_sequence WHERE id = $1`, revocationSequence).Scan(&n)
+	return n, err
 }
 
 // Revoked is one entry of a revocation list.
@@ -206,10 +215,10 @@ type Revoked struct {
 }
 
 // EachRevoked calls f with what a list names, in the order of the serials, until f fails: the certificates of a shard, or
-// of all shards for shard 0, that were revoked and end after the time from. RFC 5280 section 3.3: an entry stays until it
-// was on a list after the certificate's end; the caller passes an earlier time.
+// of all shards for shard 0, that were revoked, and ended or were revoked no earlier than from. RFC 5280 section 3.3: an
+// entry stays until it was on a list after the certificate's end; the caller passes the time of such a list.
 func (tx *Tx) EachRevoked(authorityID string, shard int64, from time.Time, f func(Revoked) error) error {
-	query := `SELECT serial, revoked_at, reason FROM issuance WHERE authority_id = $1 AND revoked_at IS NOT NULL AND not_after >= $2`
+	query := `SELECT serial, revoked_at, reason FROM issuance WHERE authority_id = $1 AND revoked_at IS NOT NULL AND (not_after >= $2 OR revoked_at >= $2)`
 	args := []any{authorityID, micro(from)}
 	if shard != 0 {
 		query += ` AND shard = $3`

@@ -79,14 +79,15 @@ func (tx *Tx) Publishing(s Shard) error {
 		s.AuthorityID, s.Number, s.CRLNumber, micro(s.ThisUpdate), micro(s.NextUpdate))
 }
 
-// RetireShards forgets the closed shards whose last certificate ended before a time, and says which: nobody asks for them
-// any more.
+// RetireShards forgets the closed shards whose last certificate ended before a time, and whose list was signed after that
+// end and holds no more, and says which: nobody asks for them any more, and what was revoked was said (RFC 5280 section 3.3).
 func (tx *Tx) RetireShards(before time.Time) ([]Shard, error) {
-	gone, err := collect(tx, `SELECT `+shardColumns+` FROM revocation_shard WHERE closed AND number > 0 AND ends_at < $1`, scanShard, micro(before))
+	const retired = ` FROM revocation_shard WHERE closed AND number > 0 AND ends_at < $1 AND NOT dirty AND this_update > ends_at AND next_update < $2`
+	gone, err := collect(tx, `SELECT `+shardColumns+retired, scanShard, micro(before), micro(tx.now))
 	if err != nil || len(gone) == 0 {
 		return nil, err
 	}
-	return gone, tx.exec(`DELETE FROM revocation_shard WHERE closed AND number > 0 AND ends_at < $1`, micro(before))
+	return gone, tx.exec(`DELETE`+retired, micro(before), micro(tx.now))
 }
 
 // Shard returns one list, or fails with [ErrNotFound].

@@ -22,6 +22,9 @@ const (
 	// Freshness is how long an answer holds. Clients ask again after it; a revocation is known to whoever asks anew at
 	// once, because [Responder.Forget] throws the kept answer away.
 	Freshness = time.Hour
+	// Cacheable is how long caches between us and clients may keep an answer: a revocation is to be known everywhere
+	// within five seconds, and whoever revokes in another process has one of them.
+	Cacheable = 4 * time.Second
 	// keep is how many answers are kept; each has about 1 KiB.
 	keep = 16 << 10
 	// staleBefore: a kept answer is given for this part of its freshness and made anew afterwards.
@@ -83,6 +86,13 @@ func (r *Responder) SetSigner(s *Signer) {
 	r.forgetAll()
 }
 
+// ForgetAll throws all kept answers away: something was revoked, and nobody has said what.
+func (r *Responder) ForgetAll() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.forgetAll()
+}
+
 // Forget throws the kept answers about a serial away: it was just revoked.
 func (r *Responder) Forget(serial []byte) {
 	r.mu.Lock()
@@ -140,7 +150,7 @@ func (r *Responder) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 		h.Set("Last-Modified", made.UTC().Format(http.TimeFormat))
 		h.Set("Expires", made.Add(Freshness).UTC().Format(http.TimeFormat))
 		h.Set("ETag", `"`+hex.EncodeToString(digest(crypto.SHA256, answer)[:16])+`"`)
-		h.Set("Cache-Control", fmt.Sprintf("max-age=%d, public, no-transform, must-revalidate", int(staleBefore/time.Second)/10))
+		h.Set("Cache-Control", fmt.Sprintf("max-age=%d, public, no-transform, must-revalidate", int(Cacheable/time.Second)))
 	} else {
 		h.Set("Cache-Control", "no-store")
 	}

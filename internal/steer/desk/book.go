@@ -3,13 +3,13 @@ package desk
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"postseal/internal/ground/health"
 	"postseal/internal/ground/state"
 	"postseal/internal/ground/x509cert"
 	"postseal/internal/issue/crl"
@@ -368,13 +368,19 @@ func (d *Desk) ForgetEnded(ctx context.Context, who state.Actor) (n int, err err
 			return err
 		}
 		before = time.Now().AddDate(0, 0, -days)
-		unsaid, err = tx.UnsaidLists(before)
+		if unsaid, err = tx.UnsaidLists(before); err != nil {
+			return err
+		}
+		lost, err := d.lostLists(tx)
+		unsaid = append(unsaid, lost...)
 		return err
 	})
 	if err != nil || days == 0 {
 		return 0, err
 	}
-	failed := d.sayOnce(ctx, unsaid)
+	if failed := d.sayOnce(ctx, unsaid); failed != nil {
+		return 0, failed // a line that no list has said is not forgotten
+	}
 	keep := v.heldSerials()
 	for {
 		var serials []string
@@ -383,7 +389,7 @@ func (d *Desk) ForgetEnded(ctx context.Context, who state.Actor) (n int, err err
 			return err
 		})
 		if err != nil {
-			return n, errors.Join(failed, err)
+			return n, err
 		}
 		for batch := range slices.Chunk(serials, forgetBatch) {
 			err := d.db.Append(ctx, who, func(tx *state.Tx) error {
@@ -396,14 +402,26 @@ func (d *Desk) ForgetEnded(ctx context.Context, who state.Actor) (n int, err err
 				return tx.Audit("ca forget", "book", map[string]any{"serials": batch}, map[string]any{"endedBefore": before.UTC().Format(time.DateOnly)})
 			})
 			if err != nil {
-				return n, errors.Join(failed, err)
+				return n, err
 			}
 			n += len(batch)
 		}
 		if len(serials) < maxEnded {
-			return n, failed
+			return n, nil
 		}
 	}
+}
+
+// lostLists returns the lists that were signed, says the state, and are not on disk: a signature that was cut off. Whether
+// anybody has seen what they were to say, nobody knows.
+func (d *Desk) lostLists(tx *state.Tx) (lost []state.Shard, err error) {
+	all, err := tx.Shards()
+	for _, s := range all {
+		if there, err := d.listIsThere(s); s.CRLNumber != "" && (err != nil || !there) {
+			lost = append(lost, s)
+		}
+	}
+	return lost, err
 }
 
 // sayOnce signs lists once more, so that what ended was on one after its end. A list that cannot be signed, because its
@@ -433,15 +451,34 @@ func (d *Desk) RunBook(ctx context.Context) {
 	t := time.NewTicker(forgetEvery)
 	defer t.Stop()
 	for {
-		if n, err := d.ForgetEnded(ctx, state.Actor{Who: "postseal", From: "book"}); err != nil && ctx.Err() == nil {
-			d.log.ErrorContext(ctx, "forgetting what ended", "err", err)
-		} else if n > 0 {
+		n, err := d.ForgetEnded(ctx, state.Actor{Who: "postseal", From: "book"})
+		d.tended(ctx, "book", "forgetting what ended", err)
+		if n > 0 {
 			d.log.InfoContext(ctx, "forgot what ended", "lines", n)
+		}
+		again := t.C
+		if err != nil {
+			again = time.After(tendAgain)
 		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-t.C:
+		case <-again:
 		}
+	}
+}
+
+// tendAgain is when what has failed is tried again: a full disk is mended within the day, and the condition is to be gone then.
+const tendAgain = time.Hour
+
+// tended raises or clears the condition about one of the things that our own authority does by itself.
+func (d *Desk) tended(ctx context.Context, what, doing string, err error) {
+	switch {
+	case ctx.Err() != nil: // it was cut short, which says nothing
+	case err != nil:
+		d.log.ErrorContext(ctx, doing, "code", health.CodeAuthorityUntended, "err", err)
+		d.health.Raise(health.Condition{Code: health.CodeAuthorityUntended, Severity: health.Attention, Object: what, Text: doing + ": " + err.Error()})
+	default:
+		d.health.Clear(health.CodeAuthorityUntended, what)
 	}
 }

@@ -235,7 +235,7 @@ func TestListsOnDisk(t *testing.T) {
 	if err != nil || len(files) != 2 {
 		t.Errorf("got %v, %v, want the two lists and nothing else", files, err)
 	}
-	h.exec(t, `UPDATE revocation_shard SET closed = TRUE, ends_at = 1 WHERE number = 1`)
+	h.exec(t, `UPDATE revocation_shard SET closed = TRUE, ends_at = 1, this_update = 2, next_update = 3 WHERE number = 1`)
 	if err := h.TendLists(t.Context()); err != nil {
 		t.Fatal(err)
 	}

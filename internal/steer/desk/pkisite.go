@@ -66,6 +66,9 @@ func (d *Desk) PKI() http.Handler {
 		if rest, ok := strings.CutPrefix(path, "ocsp/"); ok {
 			name, _, _ := strings.Cut(rest, "/")
 			responder, err := d.responder(r.Context(), name)
+			if err == nil {
+				err = d.noticeRevocations(r.Context())
+			}
 			if err != nil {
 				d.refuse(w, r, err)
 				return

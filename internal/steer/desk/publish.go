@@ -28,6 +28,9 @@ type publishing struct {
 	responders map[string]keptResponder
 	changes    uint64 // counts revocations: what was concluded before the last is not kept
 
+	looked  time.Time // when the state was last asked for its count of revocations
+	counted int64     // that count
+
 	seq    int64       // the change after which revoked was read
 	issued *issuedHere // as of the change seq
 
@@ -62,6 +65,45 @@ func (p *publishing) forget(serials ...string) {
 			r.Forget(raw)
 		}
 	}
+}
+
+// lookEvery is how often the state is asked whether something was revoked that this desk has no part in: by another process,
+// or by an act whose outcome was not known. With [ocsp.Cacheable] that makes the five seconds in which a revocation is
+// known everywhere.
+const lookEvery = time.Second
+
+// noticeRevocations makes kept answers of no use when something was revoked since the last look.
+func (d *Desk) noticeRevocations(ctx context.Context) error {
+	p, now := &d.pki, time.Now()
+	p.mu.Lock()
+	age := now.Sub(p.looked)
+	p.mu.Unlock()
+	if age >= 0 && age < lookEvery {
+		return nil
+	}
+	var n int64
+	err := d.db.View(ctx, func(tx *state.Tx) (err error) {
+		n, err = tx.Revocations()
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("looking for revocations: %w", err)
+	}
+	p.mu.Lock()
+	p.looked = now
+	var stale []*ocsp.Responder
+	if n != p.counted {
+		p.counted = n
+		p.changes++
+		for _, r := range p.responders {
+			stale = append(stale, r.handler)
+		}
+	}
+	p.mu.Unlock()
+	for _, r := range stale {
+		r.ForgetAll()
+	}
+	return nil
 }
 
 // generation counts revocations.

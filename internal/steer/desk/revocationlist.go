@@ -117,13 +117,13 @@ func (d *Desk) listOnDisk(ctx context.Context, a state.Authority, shard int64) (
 	if err != nil || s.CRLNumber == "" {
 		return keptList{}, false, err
 	}
-	k = keptList{path: d.listPath(a.ID, shard, s.CRLNumber), number: s.CRLNumber, made: s.ThisUpdate.Add(ca.Backdate), next: s.NextUpdate}
-	if _, err := os.Lstat(k.path); err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return keptList{}, false, nil
+	if there, err := d.listIsThere(s); err != nil || !there {
+		if err != nil {
+			err = fmt.Errorf("looking for the revocation list of %s: %w", a.Name, err)
 		}
-		return keptList{}, false, fmt.Errorf("looking for the revocation list of %s: %w", a.Name, err)
+		return keptList{}, false, err
 	}
+	k = keptList{path: d.listPath(a.ID, shard, s.CRLNumber), number: s.CRLNumber, made: s.ThisUpdate.Add(ca.Backdate), next: s.NextUpdate}
 	age := time.Since(k.made)
 	return k, !s.Dirty && age < listLifeOf(a)/2 && age > -time.Minute, nil
 }
@@ -153,10 +153,11 @@ func (d *Desk) signList(ctx context.Context, l listing) (keptList, error) {
 	now := time.Now().UTC().Truncate(time.Second)
 	s := state.Shard{AuthorityID: l.authority.ID, Number: l.shard, ThisUpdate: now.Add(-ca.Backdate), NextUpdate: now.Add(listLifeOf(l.authority))}
 	var number *big.Int
+	var before state.Shard
 	err := d.db.Append(ctx, publisher(), func(tx *state.Tx) error {
 		tx.ActFor(d.server)
-		before, err := tx.Shard(s.AuthorityID, s.Number)
-		if err != nil {
+		var err error
+		if before, err = tx.Shard(s.AuthorityID, s.Number); err != nil {
 			return err
 		}
 		previous, _ := new(big.Int).SetString(before.CRLNumber, 10) // nil: there was none
@@ -171,10 +172,11 @@ func (d *Desk) signList(ctx context.Context, l listing) (keptList, error) {
 		return keptList{}, err
 	}
 	var entries pile
-	err = d.db.View(ctx, func(tx *state.Tx) error {
-		// RFC 5280 section 3.3: an entry stays until it was on a list after the certificate's end.
-		return tx.EachRevoked(l.authority.ID, l.shard, now.Add(-2*listLifeOf(l.authority)), entries.add)
-	})
+	from, err := d.unsaidSince(before, now.Add(-2*listLifeOf(l.authority)))
+	if err != nil {
+		return keptList{}, err
+	}
+	err = d.db.View(ctx, func(tx *state.Tx) error { return tx.EachRevoked(l.authority.ID, l.shard, from, entries.add) })
 	if err != nil {
 		return keptList{}, err
 	}
@@ -183,6 +185,32 @@ func (d *Desk) signList(ctx context.Context, l listing) (keptList, error) {
 		o.Point = listAddress(l.host, l.authority.Name, l.shard)
 	}
 	return d.keepList(s, func(staged *durable.Staged) error { return crl.Write(staged, o) })
+}
+
+// unsaidSince says from which end on certificates belong on the next list. RFC 5280 section 3.3: an entry stays until it was
+// on a list after the certificate's end. Lists are signed when somebody asks for them, so the last one may be older than
+// any rule of days; and if its file is not there, nobody knows that it ever was, and everything is said once more.
+func (d *Desk) unsaidSince(last state.Shard, rule time.Time) (time.Time, error) {
+	there, err := d.listIsThere(last)
+	if err != nil || !there {
+		return time.Time{}, err
+	}
+	if last.ThisUpdate.Before(rule) {
+		return last.ThisUpdate, nil
+	}
+	return rule, nil
+}
+
+// listIsThere says whether the file of a list that was signed last is on disk.
+func (d *Desk) listIsThere(s state.Shard) (bool, error) {
+	if s.CRLNumber == "" {
+		return false, nil
+	}
+	_, err := os.Lstat(d.listPath(s.AuthorityID, s.Number, s.CRLNumber))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // keepList puts a list into its place, and removes the ones before.
@@ -271,25 +299,37 @@ func (p *pile) all(yield func(crl.Entry, error) bool) {
 	}
 }
 
-// TendLists forgets the lists of shards whose last certificate ended long enough ago that nobody asks for them.
+// TendLists forgets the lists of shards whose last certificate ended long enough ago that nobody asks for them. Before, each is
+// signed once more, and stays for the life of that list: what was revoked shortly before its end was on no list after it
+// otherwise, if nobody has asked in these days.
 func (d *Desk) TendLists(ctx context.Context) error {
 	before := time.Now().Add(-2 * listLife)
-	var due bool
+	var due, unsaid []state.Shard
 	err := d.db.View(ctx, func(tx *state.Tx) error {
 		all, err := tx.Shards()
 		for _, s := range all {
-			due = due || s.Closed && s.Number > 0 && s.EndsAt.Before(before)
+			if !s.Closed || s.Number == 0 || !s.EndsAt.Before(before) {
+				continue
+			}
+			due = append(due, s)
+			if there, err := d.listIsThere(s); err != nil || !there || s.Dirty || !s.ThisUpdate.After(s.EndsAt) {
+				unsaid = append(unsaid, s)
+			}
 		}
 		return err
 	})
-	if err != nil || !due {
+	if err != nil || len(due) == 0 {
 		return err
 	}
+	failed := []error{d.sayOnce(ctx, unsaid)}
 	var gone []state.Shard
-	err = d.db.Append(ctx, publisher(), func(tx *state.Tx) error {
+	err = d.db.Append(ctx, publisher(), func(tx *state.Tx) (err error) {
 		tx.ActFor(d.server)
 		if gone, err = tx.RetireShards(before); err != nil {
 			return err
+		}
+		if len(gone) == 0 {
+			return errNothingToDo
 		}
 		var shards []string
 		for _, s := range gone {
@@ -297,9 +337,14 @@ func (d *Desk) TendLists(ctx context.Context) error {
 		}
 		return tx.Audit("ca retire-lists", fmt.Sprint(len(gone)), map[string]any{"shards": shards}, nil)
 	})
-	failed := []error{err}
+	if err != nil && !errors.Is(err, errNothingToDo) {
+		failed = append(failed, err)
+	}
 	for _, s := range gone {
 		failed = append(failed, d.dropLists(s.AuthorityID, s.Number, ""))
 	}
 	return errors.Join(failed...)
 }
+
+// errNothingToDo ends an Append that has found nothing to change.
+var errNothingToDo = errors.New("there is nothing to do")

@@ -124,9 +124,7 @@ func (d *Desk) RunAuthority(ctx context.Context) {
 	again := time.NewTicker(time.Hour)
 	defer again.Stop()
 	for {
-		if err := d.TendLists(ctx); err != nil && ctx.Err() == nil {
-			d.log.ErrorContext(ctx, "forgetting revocation lists that have come to their end", "err", err)
-		}
+		d.tended(ctx, "lists", "forgetting revocation lists that have come to their end", d.TendLists(ctx))
 		select {
 		case <-ctx.Done():
 			return
