@@ -113,8 +113,8 @@ func near(at netip.AddrPort) netip.AddrPort {
 	return at
 }
 
-// maxCheckHosts bounds what one request over the API has looked at: the command line looks at more by itself.
-const maxCheckHosts = 25
+// MaxCheckHosts bounds what one request over the API has looked at: the command line looks at more by itself.
+const MaxCheckHosts = 25
 
 // CheckRequest asks for a look from outside, made by this server.
 type CheckRequest struct {
@@ -171,11 +171,17 @@ func (d *Desk) Check(ctx context.Context, r CheckRequest) (*CheckAnswer, error) 
 		}
 		hosts = append(hosts, more...)
 	}
-	err = p.Crowd(ctx, probe.Hosts(hosts...), 0, func(report probe.Report) error {
+	err = p.Crowd(ctx, probe.Grouped(probe.Hosts(hosts...)), 0, func(report probe.Report) error {
 		answer.Hosts = append(answer.Hosts, report)
 		return nil
 	})
 	return answer, err
+}
+
+// Check reports the first value that cannot be looked at.
+func (r CheckRequest) Check() error {
+	_, err := r.hosts()
+	return err
 }
 
 // hosts checks a request.
@@ -183,8 +189,8 @@ func (r *CheckRequest) hosts() ([]probe.Host, error) {
 	if len(r.Hosts) == 0 && r.Domain == "" && !r.All {
 		return nil, &ValueError{Name: "hosts", Value: "", Reason: "name hosts, a domain, or all"}
 	}
-	if len(r.Hosts) > maxCheckHosts {
-		return nil, &ValueError{Name: "hosts", Value: fmt.Sprint(len(r.Hosts)), Reason: fmt.Sprintf("at most %d in one request; for more there is: postseal check --from FILE", maxCheckHosts)}
+	if len(r.Hosts) > MaxCheckHosts {
+		return nil, &ValueError{Name: "hosts", Value: fmt.Sprint(len(r.Hosts)), Reason: fmt.Sprintf("at most %d in one request; for more there is: postseal check --from FILE", MaxCheckHosts)}
 	}
 	if r.Domain != "" {
 		domain, err := x509cert.ParseDomain(r.Domain)

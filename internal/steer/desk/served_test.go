@@ -142,7 +142,7 @@ func TestOwnEndpointsAreTheEnabledOnes(t *testing.T) {
 
 func TestCheckRequestsAreBounded(t *testing.T) {
 	h := newHouse(t, nil)
-	for _, r := range []CheckRequest{{}, {Hosts: make([]string, maxCheckHosts+1)}, {Hosts: []string{"no host"}}, {Domain: "x"}, {Hosts: []string{"localhost:1"}, StartTLS: "ftp"}} {
+	for _, r := range []CheckRequest{{}, {Hosts: make([]string, MaxCheckHosts+1)}, {Hosts: []string{"no host"}}, {Domain: "x"}, {Hosts: []string{"localhost:1"}, StartTLS: "ftp"}} {
 		if _, err := h.Check(t.Context(), r); err == nil {
 			t.Errorf("%+v was taken", r)
 		}

@@ -1,7 +1,6 @@
 package pages
 
 import (
-	"errors"
 	"net/http"
 	"strings"
 
@@ -15,10 +14,10 @@ type checkPage struct {
 	Seen    []seenRow
 	Hosts   string // what was asked for
 	Ways    []option
-	Reports []reportView
 	Problem *notice
-	Asked   bool
 	Own     bool // whether to look at the listeners of this server
+
+	way string // that was chosen
 }
 
 // seenRow is the last look at a listener.
@@ -54,14 +53,31 @@ type findingView struct {
 
 // check shows the last look at each listener, and asks which hosts to look at.
 func (p *center) check(w http.ResponseWriter, r *http.Request, v visitor) {
-	p.showCheck(w, r, v, checkPage{Own: true}, values{})
+	p.showCheck(w, r, v, checkPage{Own: true})
 }
 
-func (p *center) showCheck(w http.ResponseWriter, r *http.Request, v visitor, page checkPage, given values) {
-	var seen []desk.Seen
-	if err := admin.Local(p.desk, v.actor).Call(r.Context(), "check/seen", admin.Nothing{}, &seen); err != nil {
+func (p *center) showCheck(w http.ResponseWriter, r *http.Request, v visitor, page checkPage) {
+	if err := p.seen(r, v, &page); err != nil {
 		p.refuse(w, r, v, "/", err)
 		return
+	}
+	s := checkSheet(v, page)
+	if page.Problem != nil {
+		s.status = http.StatusUnprocessableEntity
+	}
+	p.show(w, r, v, s)
+}
+
+// checkSheet is the page of checks.
+func checkSheet(v visitor, page checkPage) sheet {
+	return sheet{template: "check", title: "check.title", path: "/check", here: "check", body: page, who: v.actor.Who}
+}
+
+// seen fills in what the server saw of its own listeners, and the choices of the form.
+func (p *center) seen(r *http.Request, v visitor, page *checkPage) error {
+	var seen []desk.Seen
+	if err := admin.Local(p.desk, v.actor).Call(r.Context(), "check/seen", admin.Nothing{}, &seen); err != nil {
+		return err
 	}
 	for _, s := range seen {
 		row := seenRow{Listener: s.Listener, Level: levelGood, Word: v.words.say("check.bound"), At: minute(s.At)}
@@ -74,42 +90,8 @@ func (p *center) showCheck(w http.ResponseWriter, r *http.Request, v visitor, pa
 	for _, way := range []string{"smtp", "imap", "pop3", "sieve"} {
 		page.Ways = append(page.Ways, option{Value: way, Label: strings.ToUpper(way)})
 	}
-	page.Ways = chosen(page.Ways, given.Get("starttls"))
-	s := sheet{template: "check", title: "check.title", path: "/check", here: "check", body: page}
-	if page.Problem != nil {
-		s.status = http.StatusUnprocessableEntity
-	}
-	p.show(w, r, v, s)
-}
-
-// maxThorough is how many hosts are looked at in full while the reader waits; more get one handshake each.
-const maxThorough = 3
-
-// lookAtHosts looks at what was asked for.
-func (p *center) lookAtHosts(w http.ResponseWriter, r *http.Request, v visitor) {
-	given, ok := p.read(w, r)
-	if !ok {
-		return
-	}
-	page := checkPage{Hosts: given.Get("hosts"), Asked: true, Own: given.on("own")}
-	request := desk.CheckRequest{Hosts: given.lines("hosts"), StartTLS: given.Get("starttls"), All: given.on("own")}
-	request.Quick = len(request.Hosts) > maxThorough
-	var answer desk.CheckAnswer
-	err := admin.Local(p.desk, v.actor).Call(r.Context(), "check/run", request, &answer)
-	problem, refused := errors.AsType[*admin.Problem](err)
-	switch {
-	case err == nil:
-	case refused:
-		n := v.words.problem(problem)
-		page.Problem, page.Asked = &n, false
-	default:
-		p.broken(w, r, "acting for a page", err)
-		return
-	}
-	for _, one := range answer.Hosts {
-		page.Reports = append(page.Reports, v.words.report(one))
-	}
-	p.showCheck(w, r, v, page, given)
+	page.Ways = chosen(page.Ways, page.way)
+	return nil
 }
 
 // severity is the colour of a finding, and its word.
@@ -169,12 +151,17 @@ func checkWords() vocabulary {
 		"check.when":      {"Seen", "본 때"},
 		"check.hosts":     {"Look at hosts", "호스트 점검"},
 		"check.hosts.ask": {"Hosts", "호스트"},
-		"check.help":      {"HOST or HOST:PORT, one on each line, at most 25. Without a port the nine of mail and web are tried.", "한 줄에 하나씩 호스트 또는 호스트:포트, 최대 25개. 포트를 적지 않으면 메일과 웹의 아홉 포트를 봅니다."},
+		"check.help":      {"HOST or HOST:PORT, one on each line, at most 500. Without a port the nine of mail and web are tried.", "한 줄에 하나씩 호스트 또는 호스트:포트, 최대 500개. 포트를 적지 않으면 메일과 웹의 아홉 포트를 봅니다."},
 		"check.starttls":  {"Spoken before TLS", "TLS 앞의 프로토콜"},
 		"check.by-port":   {"what the port says", "포트에 따라"},
 		"check.with-own":  {"The listeners of this server too", "이 서버의 리스너도"},
 		"check.run":       {"Look", "점검"},
 		"check.found":     {"What was seen", "본 것"},
+		"check.count":     {"%s of %s hosts seen", "%s / %s개 호스트를 보았습니다"},
+		"check.wait":      {"The page goes on by itself. Leaving it ends the look.", "페이지가 저절로 이어집니다. 페이지를 떠나면 점검이 끝납니다."},
+		"check.sum":       {"bad: %s, will hurt somebody: %s, good or to know: %s", "나쁨 %s, 주의 %s, 좋음 또는 참고 %s"},
+		"check.ended":     {"The look ended early; the hosts that are missing were not seen.", "점검이 일찍 끝났습니다. 빠진 호스트는 보지 못했습니다."},
+		"check.many":      {"More than 500 hosts. For so many there is: postseal check --from FILE", "호스트가 500개를 넘습니다. 그만큼 많으면 명령을 쓰십시오: postseal check --from FILE"},
 		"check.port":      {"Port", "포트"},
 		"check.verdict":   {"Verdict", "판정"},
 		"check.names":     {"Names in the certificate", "TLS 인증서의 이름"},

@@ -249,6 +249,48 @@ func TestBrowserCheck(t *testing.T) {
 	v.quiet(messages)
 }
 
+// TestBrowserCheckGoesOn looks at several hosts of which one keeps the others waiting: the page, which has no script, says
+// how far it is, shows what it has seen so far, and ends with the sum.
+func TestBrowserCheckGoesOn(t *testing.T) {
+	t.Parallel()
+	peers.Need(t, "chromium")
+	o := newOrganisation(t, running{trial: true})
+	v := newVisit(t)
+	messages := chromedp.Console(v.ctx)
+	base := serveManagement(t, o)
+	good := serveTLS(t, o, listener.IMAPS)
+	held := holdConnections(t)
+	v.signIn(base, o.link(t))
+	v.open(base + "/check?lang=en")
+	hosts := []string{good, held.at(14), "127.0.0.12:1", "127.0.0.13:1"}
+	v.do(chromedp.Click(chromedp.CSS(`input[name="own"]`)))
+	v.do(chromedp.SetValue(chromedp.CSS("#f-hosts"), strings.Join(hosts, "\n")))
+	v.do(chromedp.Click(chromedp.CSS(".sheet button.main")))
+	v.until(`document.body.textContent.includes("3 of 4 hosts seen") && document.querySelectorAll(".report").length === 3 &&
+		document.querySelector(".sheet") === null && document.querySelector(".count:last-of-type progress").value === 3 &&
+		[...document.querySelectorAll(".count")].filter(e => e.checkVisibility()).length === 1`)
+	v.accessible("check-going", "{}")
+	held.letGo()
+	v.until(`document.querySelector(".sheet #f-hosts") !== null && document.readyState === "complete"`)
+	v.wantText("4 of 4 hosts seen", "Is trusted by this organisation", "127.0.0.12")
+	v.wantTrue(`[...document.querySelectorAll(".count")].every(e => !e.checkVisibility())`)
+	v.wantTrue(`document.querySelector("#f-hosts").value.includes("127.0.0.13:1")`)
+	v.page("check-many")
+
+	v.quiet(messages)
+}
+
+// until waits for something on a page that is still arriving.
+func (v *visit) until(expression string) {
+	v.t.Helper()
+	for range 2000 { // each asks the browser, which takes its time
+		if got, err := chromedp.Run(v.ctx, chromedp.Evaluate[bool]("!!("+expression+")")); err == nil && got { // between two pages there is nobody to ask
+			return
+		}
+	}
+	v.t.Fatalf("%s does not become true", expression)
+}
+
 // TestBrowserReads opens what is only read: the calendar, the authorities, the trail; narrows it, and takes the trail home.
 func TestBrowserReads(t *testing.T) {
 	t.Parallel()

@@ -129,25 +129,35 @@ type sheet struct {
 
 // print answers with a page. Nothing is sent before the page is whole.
 func (p *printer) print(w http.ResponseWriter, r *http.Request, s sheet) {
-	words := languageOf(r, p.languages)
-	title := s.title
-	if text, ok := words.texts[title]; ok {
-		title = text
-	}
-	data := page{words: words, printer: p, Title: title + " – Postseal", Who: s.who, Here: s.here, Done: s.done, DoneID: s.doneID, Body: s.body,
-		Switches: choices(p.languages, words, s.path, s.keep)}
+	data := p.page(r, s)
 	var body bytes.Buffer
 	if err := p.templates.ExecuteTemplate(&body, s.template, data); err != nil {
 		p.log.ErrorContext(r.Context(), "printing a page", "page", s.template, "err", err)
 		http.Error(w, "internal error", http.StatusInternalServerError)
 		return
 	}
-	h := w.Header()
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Language", words.code)
-	h.Set("Content-Length", strconv.Itoa(body.Len()))
+	head(w, data)
+	w.Header().Set("Content-Length", strconv.Itoa(body.Len()))
 	w.WriteHeader(s.status)
 	w.Write(body.Bytes()) // the reader is gone when this fails
+}
+
+// page is what the template of a sheet gets.
+func (p *printer) page(r *http.Request, s sheet) page {
+	words := languageOf(r, p.languages)
+	title := s.title
+	if text, ok := words.texts[title]; ok {
+		title = text
+	}
+	return page{words: words, printer: p, Title: title + " – Postseal", Who: s.who, Here: s.here, Done: s.done, DoneID: s.doneID, Body: s.body,
+		Switches: choices(p.languages, words, s.path, s.keep)}
+}
+
+// head says what kind of answer follows.
+func head(w http.ResponseWriter, data page) {
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Language", data.words.code)
 }
 
 // problemPage says that something was not done. What it says is constant: details are in the
