@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"maps"
 	"net/http"
 	"strings"
 
@@ -26,6 +27,7 @@ func (p *center) authorityRoutes() routes {
 	for path, f := range map[string]form{"/authority/init": p.initForm(), "/authority/issue": p.issueForm(), "/authority/revoke": p.revokeForm(), "/authority/keep": p.keepForm()} {
 		table[path] = map[string]http.HandlerFunc{http.MethodGet: p.signedIn(p.ask(f)), http.MethodPost: p.signedIn(p.take(f))}
 	}
+	maps.Copy(table, p.enrolmentRoutes())
 	return table
 }
 

@@ -50,14 +50,15 @@ func authorityVisits(session, serial string) map[string]request {
 	for name, target := range map[string]string{
 		"authority": "/authority", "book": "/authority/book", "book, searched": "/authority/book?search=printer.example.com&status=issued&profile=device", "book, none": "/authority/book?search=nobody",
 		"issued": "/authority/certificate?serial=" + serial, "issued now": "/authority/certificate?new=1&serial=" + serial, "issued, none": "/authority/certificate?serial=00", "issue": "/authority/issue", "certify": "/authority/certify",
-		"revoke": "/authority/revoke?serial=" + serial, "init": "/authority/init", "keep": "/authority/keep", "waiting": "/authority/pending", "waiting, all": "/authority/pending?all=1", "bad place": "/authority/book?after=x",
+		"revoke": "/authority/revoke?serial=" + serial, "init": "/authority/init", "keep": "/authority/keep", "acme": "/authority/acme", "waiting": "/authority/pending", "waiting, all": "/authority/pending?all=1", "bad place": "/authority/book?after=x",
 	} {
 		all[name] = request{target: target, session: session}
 	}
 	for name, form := range map[string][2]string{
 		"init again": {"/authority/init", ""}, "issued, shown": {"/authority/issue", "profile=server&domains=www.example.com&services=IMAP"}, "issued elsewhere": {"/authority/issue", "profile=server&domains=www.example.org"},
 		"certify nothing": {"/authority/certify", "profile=server"}, "certify rubbish": {"/authority/certify", "profile=server&pem=rubbish"}, "revocation": {"/authority/revoke", "serial=" + serial + "&reason=superseded"},
-		"no revocation": {"/authority/revoke", "serial=00"}, "no approval": {"/authority/pending/approve", "request=00"}, "no rejection": {"/authority/pending/reject", "request=00"}, "keeping": {"/authority/keep", "keep-days=400"}, "keeping too short": {"/authority/keep", "keep-days=1"}, "keeping x": {"/authority/keep", "keep-days=x"},
+		"no revocation": {"/authority/revoke", "serial=00"}, "acme key": {"/authority/acme/key", "profile=server&accounts=2&life=7"}, "acme key, elsewhere": {"/authority/acme/key", "profile=server&accounts=2&domains=example.org"}, "acme key, no number": {"/authority/acme/key", "profile=server&accounts=many"}, "no acme key": {"/authority/acme/key/revoke", "id=00"}, "no account": {"/authority/acme/account/revoke", "id=00"}, "no window": {"/authority/acme/renew/usual", "id=00"}, "window by http": {"/authority/acme/renew", "whom=servers&within=24&web=http://example.com"},
+		"no approval": {"/authority/pending/approve", "request=00"}, "no rejection": {"/authority/pending/reject", "request=00"}, "keeping": {"/authority/keep", "keep-days=400"}, "keeping too short": {"/authority/keep", "keep-days=1"}, "keeping x": {"/authority/keep", "keep-days=x"},
 	} {
 		all[name] = request{method: http.MethodPost, target: form[0], body: form[1], session: session}
 	}
