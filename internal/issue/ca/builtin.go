@@ -27,7 +27,7 @@ func Builtin(domains []string) []ProfileOptions {
 		{Name: "smime-sign", Purpose: PurposeSMIME, Usages: person, KeyUse: KeyUseSign, Domains: domains, Names: []NameKind{NameEmail}, Subject: true, Life: LifeByHand},
 		// Not Ed25519, which cannot decrypt.
 		{Name: "smime-encrypt", Purpose: PurposeSMIME, Usages: person, KeyUse: KeyUseDecrypt, Domains: domains, Names: []NameKind{NameEmail}, Subject: true, Life: LifeByHand},
-		{Name: "ipsec", Usages: []x509cert.Usage{UsageIKE, x509cert.UsageServerAuth}, Domains: domains, Life: LifeByHand},
+		{Name: "ipsec", Purpose: PurposeIPsec, Usages: []x509cert.Usage{UsageIKE, x509cert.UsageServerAuth}, Domains: domains, Life: LifeByHand},
 		{Name: "code-signing", Purpose: PurposeCode, Usages: []x509cert.Usage{x509cert.UsageCodeSigning}, KeyUse: KeyUseSign, Domains: domains, Names: []NameKind{NameEmail, NameHost}, Subject: true, Life: LifeByHand,
 			Keys: []keys.Kind{keys.RSA3072, keys.RSA4096, keys.ECDSAP256, keys.ECDSAP384}, Approval: true},
 		{Name: "mail-partner", Purpose: PurposeClients, Usages: []x509cert.Usage{x509cert.UsageClientAuth, x509cert.UsageServerAuth}, Life: LifeByHand, Approval: true},

@@ -92,6 +92,7 @@ func TestWhatIsNotCertified(t *testing.T) {
 		"host at a person":               {person, Request{PublicKey: good, Names: []string{"a.example.com"}}, PurposeSMIME, new(*NameError)},
 		"quoted local part":              {person, Request{PublicKey: good, Names: []string{`"a b"@example.com`}}, PurposeSMIME, new(*NameError)},
 		"e-mail of another domain":       {person, Request{PublicKey: good, Names: []string{"a@example.org"}}, PurposeSMIME, new(*NameError)},
+		"address at a gateway":           {ProfileOptions{Name: "gateway", Purpose: PurposeIPsec, Usages: []x509cert.Usage{UsageIKE}, Names: []NameKind{NameAddress}, Networks: []string{"192.0.2.0/24"}}, Request{PublicKey: good, Names: []string{"192.0.2.1"}}, PurposeIPsec, new(*NameError)},
 		"e-mail with two at signs":       {person, Request{PublicKey: good, Names: []string{"a@example.org@example.com"}}, PurposeSMIME, new(*NameError)},
 		"outside the constraints":        {ProfileOptions{Name: "wide", Domains: []string{"example.org"}}, Request{PublicKey: good, Names: []string{"mail.example.org"}}, PurposeServers, new(*NameError)},
 		"too many":                       {server, Request{PublicKey: good, Names: many}, PurposeServers, new(*NameError)},

@@ -80,7 +80,8 @@ func basicConstraints(isCA bool, pathLength int) []byte {
 
 // nameConstraints encodes RFC 5280 section 4.2.1.10: host names and e-mail addresses below these domains, and addresses
 // of these networks; without networks, all addresses are excluded, because a kind that is not named is not constrained.
-func nameConstraints(domains []string, networks []netip.Prefix) []byte {
+// addresses false leaves them out ([Purpose.constrainsAddresses]): then our own checks alone refuse them.
+func nameConstraints(domains []string, networks []netip.Prefix, addresses bool) []byte {
 	subtree := func(b *cryptobyte.Builder, tag uint8, value []byte) {
 		b.AddASN1(der.SEQUENCE, func(b *cryptobyte.Builder) {
 			b.AddASN1(der.Tag(tag).ContextSpecific(), func(b *cryptobyte.Builder) { b.AddBytes(value) })
@@ -96,10 +97,13 @@ func nameConstraints(domains []string, networks []netip.Prefix) []byte {
 					subtree(b, 1, []byte("."+d))
 				}
 				for _, n := range networks {
+					if !addresses {
+						break
+					}
 					subtree(b, 7, addressAndMask(n))
 				}
 			})
-			if len(networks) == 0 {
+			if len(networks) == 0 && addresses {
 				b.AddASN1(der.Tag(1).ContextSpecific().Constructed(), func(b *cryptobyte.Builder) {
 					subtree(b, 7, make([]byte, 8))
 					subtree(b, 7, make([]byte, 32))

@@ -185,7 +185,7 @@ func (o AuthorityOptions) extensions(keyID, issuerKeyID []byte) ([]extension, er
 		extension{ce(arcExtKeyUsage), false, usages},
 		// Path length 0: it signs no further authority, RFC 5280 section 4.2.1.9.
 		extension{ce(arcBasicConstraints), true, basicConstraints(true, 0)},
-		extension{ce(arcNameConstraints), true, nameConstraints(domains, networks)},
+		extension{ce(arcNameConstraints), true, nameConstraints(domains, networks, o.Purpose.constrainsAddresses())},
 	)
 	return append(list, o.addresses()...), nil
 }

@@ -11,18 +11,21 @@ import (
 // servers for TLS does not trust what it could say about people.
 type Purpose string
 
-// The purposes. A root issues the other three and nothing else.
+// The purposes. A root issues the others and nothing else.
 const (
 	PurposeRoot    Purpose = "root"
 	PurposeServers Purpose = "servers"
 	PurposeClients Purpose = "clients" // people, devices and partners, who show their certificates to servers
 	PurposeSMIME   Purpose = "smime"
 	PurposeCode    Purpose = "code" // signing of programs
+	// PurposeIPsec is for gateways of IKEv2. It is one of its own because strongSwan, up to 5.9 at least, reads no name
+	// constraints on addresses of the Internet, and takes no authority that has them.
+	PurposeIPsec Purpose = "ipsec"
 )
 
 // Purposes lists those of issuing authorities.
 func Purposes() []Purpose {
-	return []Purpose{PurposeServers, PurposeClients, PurposeSMIME, PurposeCode}
+	return []Purpose{PurposeServers, PurposeClients, PurposeSMIME, PurposeCode, PurposeIPsec}
 }
 
 // usages are the extended key usages that an issuing authority may pass on. In an authority's certificate they bind
@@ -35,11 +38,16 @@ func (p Purpose) usages() []x509cert.Usage {
 		return []x509cert.Usage{x509cert.UsageClientAuth, x509cert.UsageServerAuth, UsageIKE}
 	case PurposeSMIME:
 		return []x509cert.Usage{x509cert.UsageEmailProtection, x509cert.UsageClientAuth}
+	case PurposeIPsec:
+		return []x509cert.Usage{UsageIKE, x509cert.UsageServerAuth}
 	case PurposeCode:
 		return []x509cert.Usage{x509cert.UsageCodeSigning, x509cert.UsageTimeStamping}
 	}
 	return nil
 }
+
+// constrainsAddresses says whether the certificate of an authority of this purpose constrains addresses of the Internet.
+func (p Purpose) constrainsAddresses() bool { return p != PurposeIPsec }
 
 // ParsePurpose returns the purpose of that name.
 func ParsePurpose(s string) (Purpose, error) {

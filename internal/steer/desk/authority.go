@@ -177,7 +177,7 @@ func (f *founding) make() (*founded, error) {
 		return nil, err
 	}
 	out.authorities = append(out.authorities, root)
-	for purpose, what := range map[ca.Purpose]string{ca.PurposeServers: "Servers CA", ca.PurposeClients: "Clients CA", ca.PurposeSMIME: "S/MIME CA", ca.PurposeCode: "Code CA"} {
+	for purpose, what := range map[ca.Purpose]string{ca.PurposeServers: "Servers CA", ca.PurposeClients: "Clients CA", ca.PurposeSMIME: "S/MIME CA", ca.PurposeCode: "Code CA", ca.PurposeIPsec: "IPsec CA"} {
 		key, err := keys.Generate(keys.ECDSAP256)
 		if err != nil {
 			return nil, fmt.Errorf("making the authority for %s: %w", purpose, err)

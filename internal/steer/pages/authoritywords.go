@@ -32,6 +32,7 @@ func authorityWords() vocabulary {
 		"purpose.clients":            {"clients and partners", "클라이언트와 협력사"},
 		"purpose.smime":              {"mail of people (S/MIME)", "사람의 메일(S/MIME)"},
 		"purpose.code":               {"programs and scripts", "프로그램과 스크립트"},
+		"purpose.ipsec":              {"gateways of IPsec", "IPsec 게이트웨이"},
 		"authority.numbers":          {"What it has issued", "발급한 것"},
 		"authority.weeks":            {"%s issued in the last 26 weeks; at most %s in one", "지난 26주 동안 %s건 발급, 한 주에 가장 많을 때 %s건"},
 		"authority.week":             {"week of %s: %s issued", "%s부터 한 주: %s건"},

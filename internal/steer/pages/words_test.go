@@ -184,7 +184,7 @@ func TestKeysAreUsedAndThere(t *testing.T) {
 			used["install."+string(p)+end] = true
 		}
 	}
-	for _, purpose := range []ca.Purpose{ca.PurposeRoot, ca.PurposeServers, ca.PurposeClients, ca.PurposeSMIME, ca.PurposeCode} {
+	for _, purpose := range []ca.Purpose{ca.PurposeRoot, ca.PurposeServers, ca.PurposeClients, ca.PurposeSMIME, ca.PurposeCode, ca.PurposeIPsec} {
 		used["purpose."+string(purpose)] = true
 	}
 	for _, s := range []string{state.AuthorityPending, state.AuthorityActive, state.AuthorityRetired} {
