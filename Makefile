@@ -8,7 +8,7 @@ PURE = CGO_ENABLED=0
 BUILD = $(PURE) go build -trimpath
 BINARY = $(CURDIR)/bin/postseal
 FUZZTIME = 30s
-TESTFLAGS = -vet=off -count=1 -timeout 14m
+TESTFLAGS = -vet=off -count=1 -timeout 30m
 # Where goroutines meet. The parsers and the arithmetic are not worth ten times the time; the scripts of the command line
 # are in the long run only.
 RACED = ./internal/ground/health ./internal/ground/state ./internal/ground/fetch ./internal/keep/... ./internal/serve/... ./internal/steer/...

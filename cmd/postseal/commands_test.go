@@ -144,11 +144,7 @@ func TestGlobalFlagsAreThoseOfTheContract(t *testing.T) {
 	}
 }
 
-// topicNames are the ideas that `postseal help` explains.
-func topicNames() []string {
-	return []string{"services", "names", "status", "ports", "lineages", "config", "plan", "findings", "remote"}
-}
-
+// TestTopics: each idea that is named has a text, each text is named.
 func TestTopics(t *testing.T) {
 	files, err := topics.ReadDir("topics")
 	if err != nil || len(files) != len(topicNames()) {

@@ -16,9 +16,14 @@ import (
 //go:embed topics/*.txt
 var topics embed.FS
 
+// topicNames are the ideas that `postseal help` explains, in the order in which they are named.
+func topicNames() []string {
+	return []string{"services", "names", "status", "ports", "lineages", "config", "plan", "findings", "remote", "acme"}
+}
+
 // addTopics replaces cobra's help command, which would exit with 0 on an unknown word.
 func (a *app) addTopics(root *cobra.Command) {
-	names := []string{"services", "names", "status", "ports", "lineages", "config", "plan", "findings", "remote", "acme"}
+	names := topicNames()
 	help := &cobra.Command{
 		Use: "help [COMMAND | TOPIC]", Short: "Explain a command, or an idea: " + strings.Join(names, ", "), Example: "  postseal help services",
 		ValidArgs:             names,
