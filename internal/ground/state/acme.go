@@ -175,8 +175,9 @@ func (tx *Tx) EndACMEAccount(id, status string) error {
 	return tx.hit(`UPDATE acme_account SET status = $2 WHERE id = $1 AND status = $3`, id, status, ACMEValid)
 }
 
-// SetACMEAccountKey gives an account another key. One that another account of the authority has is [ErrExists].
-func (tx *Tx) SetACMEAccountKey(a ACMEAccount) error {
+// SetACMEAccountKey gives an account another key in the place of one that it has. A key that another account of the
+// authority has is [ErrExists]; an account that has another key than before by now is [ErrNotFound].
+func (tx *Tx) SetACMEAccountKey(a ACMEAccount, before string) error {
 	other, err := tx.ACMEAccountOf(a.Authority, a.Thumbprint)
 	switch {
 	case err == nil:
@@ -184,7 +185,7 @@ func (tx *Tx) SetACMEAccountKey(a ACMEAccount) error {
 	case err != ErrNotFound:
 		return err
 	}
-	return tx.hit(`UPDATE acme_account SET thumbprint = $2, jwk = $3 WHERE id = $1 AND status = $4`, a.ID, a.Thumbprint, a.JWK, ACMEValid)
+	return tx.hit(`UPDATE acme_account SET thumbprint = $2, jwk = $3 WHERE id = $1 AND status = $4 AND thumbprint = $5`, a.ID, a.Thumbprint, a.JWK, ACMEValid, before)
 }
 
 // AddACMEOrder stores an order.

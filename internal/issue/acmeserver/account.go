@@ -2,13 +2,12 @@ package acmeserver
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"net/http"
 	"net/mail"
 	"strings"
-
-	"crypto/rand"
-	"encoding/hex"
 
 	"postseal/internal/ground/state"
 	"postseal/internal/issue/acme"
@@ -42,12 +41,16 @@ func (q *question) newAccount([]string) error {
 	if err := checkContact(r.Contact); err != nil {
 		return err
 	}
-	if wait := q.s.registrations.take(peer(q.r)); wait > 0 {
+	from := neighbourhood(q.r)
+	if wait := q.s.registrations.take(from); wait > 0 {
 		return tooOften("too many new accounts from this address", wait)
 	}
 	a := state.ACMEAccount{ID: newID(), Authority: q.authority, Thumbprint: q.key.Thumbprint(), JWK: q.key.JWK(), Contact: r.Contact, Status: state.ACMEValid}
 	if a.KeyID, err = q.binding(r); err != nil {
 		return err
+	}
+	if a.KeyID != "" {
+		q.s.registrations.giveBack(from) // the key has a bound of its own, and many machines may stand behind one address
 	}
 	q.account = a
 	err = q.append(func(tx *state.Tx) error {
@@ -90,66 +93,6 @@ func (q *question) append(f func(tx *state.Tx) error) error {
 		tx.ActFor(q.s.Server)
 		return f(tx)
 	})
-}
-
-// usable says whether a key may make one more account.
-func usable(k state.ACMEKey, tx *state.Tx) error {
-	switch {
-	case !k.RevokedAt.IsZero():
-		return acme.Problemf(acme.Unauthorized, "the external account key was revoked")
-	case !tx.Now().Before(k.ExpiresAt):
-		return acme.Problemf(acme.Unauthorized, "the external account key has expired")
-	case k.Made >= k.Accounts:
-		return acme.Problemf(acme.Unauthorized, "the external account key was used")
-	}
-	return nil
-}
-
-// binding checks the external account binding and returns the id of its key: RFC 8555 section 7.3.4. Empty: there is none,
-// and none is needed.
-func (q *question) binding(r acme.Account) (string, error) {
-	if len(r.ExternalAccountBinding) == 0 {
-		if q.s.OpenProfile == "" {
-			return "", acme.Problemf(acme.ExternalAccountRequired, "an administrator gives out the key: postseal ca eab new")
-		}
-		return "", nil
-	}
-	m, err := acme.ParseMessage(r.ExternalAccountBinding)
-	if err != nil {
-		return "", acme.Problemf(acme.Malformed, "externalAccountBinding: %v", err)
-	}
-	inner, err := acme.ParseKey(m.Payload)
-	switch {
-	case err != nil || inner.Thumbprint() != q.key.Thumbprint():
-		return "", acme.Problemf(acme.Malformed, "externalAccountBinding: it is about another key")
-	case m.Header.Nonce != "" || m.Header.JWK != nil || m.Header.URL != q.message.Header.URL:
-		return "", acme.Problemf(acme.Malformed, "externalAccountBinding: want the address of this message, and no nonce")
-	}
-	refused := acme.Problemf(acme.Unauthorized, "the external account key is not known, or another")
-	var k state.ACMEKey
-	err = q.s.State.View(q.r.Context(), func(tx *state.Tx) error {
-		if k, err = tx.ACMEKey(m.Header.KeyID); err != nil {
-			return err
-		}
-		return usable(k, tx)
-	})
-	if errors.Is(err, state.ErrNotFound) || err == nil && k.Authority != q.authority {
-		return "", refused
-	}
-	if err != nil {
-		return "", err
-	}
-	secret, err := q.s.Authority.SharedKey(q.r.Context(), k.SecretID)
-	if err != nil {
-		return "", err
-	}
-	defer secret.Wipe()
-	if err := m.VerifyMAC(secret.Bytes()); errors.Is(err, acme.ErrSignature) {
-		return "", refused
-	} else if err != nil {
-		return "", signatureProblem(err)
-	}
-	return k.ID, nil
 }
 
 // checkContact takes addresses of e-mail, RFC 8555 section 7.3.
@@ -222,65 +165,6 @@ func (q *question) accountAt(parts []string) error {
 		q.account.Contact = *r.Contact
 	}
 	return q.showAccount(http.StatusOK)
-}
-
-// keyChange gives the account another key, which signs the inner message: RFC 8555 section 7.3.5.
-func (q *question) keyChange([]string) error {
-	m, err := acme.ParseMessage(q.message.Payload)
-	if err != nil {
-		return acme.Problemf(acme.Malformed, "inner message: %v", err)
-	}
-	if m.Header.JWK == nil || m.Header.KeyID != "" || m.Header.Nonce != "" || m.Header.URL != q.message.Header.URL {
-		return acme.Problemf(acme.Malformed, "inner message: want jwk, the address of the outer one, and neither kid nor nonce")
-	}
-	fresh, err := acme.ParseKey(m.Header.JWK)
-	if err == nil {
-		err = q.s.judge.Judge(fresh.Public())
-	}
-	if err != nil {
-		return acme.Problemf(acme.BadPublicKey, "%v", err)
-	}
-	if err := m.Verify(fresh); err != nil {
-		return signatureProblem(err)
-	}
-	var r acme.KeyChange
-	if err := acme.ReadJSON(m.Payload, &r); err != nil {
-		return acme.Problemf(acme.Malformed, "inner payload: %v", err)
-	}
-	old, err := acme.ParseKey(r.OldKey)
-	if err != nil || old.Thumbprint() != q.key.Thumbprint() || r.Account != q.message.Header.KeyID {
-		return acme.Problemf(acme.Malformed, "inner payload: want this account and its key")
-	}
-	a := q.account
-	a.Thumbprint, a.JWK = fresh.Thumbprint(), fresh.JWK()
-	err = q.append(func(tx *state.Tx) error {
-		if err := tx.SetACMEAccountKey(a); err != nil {
-			return err
-		}
-		return tx.Audit("acme key", a.ID, map[string]any{"thumbprint": old.Thumbprint()}, map[string]any{"thumbprint": a.Thumbprint})
-	})
-	if errors.Is(err, state.ErrExists) {
-		found, again := q.withKey(fresh)
-		if again != nil {
-			return again
-		}
-		q.w.Header().Set("Location", q.base+"/account/"+found.ID)
-		p := acme.Problemf(acme.Malformed, "another account has that key")
-		p.Status = http.StatusConflict
-		return p
-	}
-	if err != nil {
-		return err
-	}
-	return q.showAccount(http.StatusOK)
-}
-
-func (q *question) withKey(k *acme.Key) (a state.ACMEAccount, err error) {
-	err = q.s.State.View(q.r.Context(), func(tx *state.Tx) error {
-		a, err = tx.ACMEAccountOf(q.authority, k.Thumbprint())
-		return err
-	})
-	return a, err
 }
 
 // ordersOf lists the newest orders of the account, RFC 8555 section 7.1.2.1.

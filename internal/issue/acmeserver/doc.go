@@ -9,9 +9,9 @@
 //	2 what was proved, the order's serial, and the draft that is to be signed: one commit (docs/issuance.md, step 3)
 //	3 the certificate (step 6)
 //
-// What is proved between 1 and 2 is in memory, and written down by [Server.Run] when the client takes longer than a
-// second to go on. After a crash within that second he is asked to prove it again: nothing was issued, nothing is lost
-// but his answer.
+// What is proved between 1 and 2 is in memory, and written down by [Server.Run] when the client takes longer than five
+// seconds to go on, or when the server ends. After a crash within these seconds he is asked to prove it again: nothing was
+// issued, nothing is lost but his answer.
 //
 // An account is bound to a profile, and to names, by a key that an administrator gave out (external account binding,
 // section 7.3.4); a directory takes others only if it was opened. Which certificates may be had is the profile's to say,

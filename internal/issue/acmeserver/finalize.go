@@ -5,8 +5,8 @@ import (
 	"context"
 	"crypto"
 	"crypto/x509"
+	"encoding/asn1"
 	"encoding/base64"
-	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"net/http"
@@ -23,10 +23,11 @@ import (
 )
 
 // public says whether a name is in the public DNS, whose owners may have said who issues for them. A name below a top
-// level that nobody registered is the organisation's own affair.
+// level that nobody registered is the organisation's own affair. A suffix of two labels is a registry's or a company's that
+// hands out names below its own; a single one that is not ICANN's is the list's word for what it does not know.
 func public(name string) bool {
-	_, icann := publicsuffix.PublicSuffix(name)
-	return icann
+	suffix, icann := publicsuffix.PublicSuffix(name)
+	return icann || strings.Contains(suffix, ".")
 }
 
 // finalize takes the request and issues, RFC 8555 section 7.4.
@@ -46,10 +47,14 @@ func (q *question) finalize(parts []string) error {
 	default:
 		return acme.Problemf(acme.OrderNotReady, "the order is %s", status)
 	}
+	if wait := q.s.failures.take(q.account.ID); wait > 0 {
+		return tooOften("too many requests of this account were refused", wait)
+	}
 	public, err := q.csr(r.CSR, o)
 	if err != nil {
 		return err
 	}
+	q.s.failures.giveBack(q.account.ID)
 	for n := range o.all { // it stands in the order's row from now on
 		o.all[n].Problem = nil
 	}
@@ -97,8 +102,6 @@ func issueProblem(err error) error {
 		return acme.Problemf(acme.BadCSR, "%v", err)
 	case errors.As(err, new(*ca.NameError)), errors.As(err, new(*x509cert.InvalidNameError)):
 		return acme.Problemf(acme.RejectedIdentifier, "%v", err)
-	case errors.As(err, new(*ca.LifeError)):
-		return acme.Problemf(acme.RejectedIdentifier, "%v", err)
 	}
 	return err
 }
@@ -133,8 +136,10 @@ func (q *question) csr(text string, o *order) (crypto.PublicKey, error) {
 	for _, ip := range c.IPAddresses {
 		asked = append(asked, ip.String())
 	}
-	if c.Subject.CommonName != "" {
-		asked = append(asked, c.Subject.CommonName)
+	for _, part := range c.Subject.Names { // the last of several is Subject.CommonName
+		if cn, ok := part.Value.(string); ok && part.Type.Equal(asn1.ObjectIdentifier{2, 5, 4, 3}) && cn != "" {
+			asked = append(asked, cn)
+		}
 	}
 	var names []string
 	for _, n := range asked {
@@ -194,92 +199,4 @@ func (q *question) issuance(serial string) (i state.Issuance, err error) {
 		return i, notThere()
 	}
 	return i, err
-}
-
-// revoke takes a certificate back: for the account that it was issued to, for one that has proved all its names, and for
-// whoever holds its key (RFC 8555 section 7.6).
-func (q *question) revoke([]string) error {
-	var r acme.Revocation
-	if err := q.payload(&r); err != nil {
-		return err
-	}
-	der, err := base64.RawURLEncoding.Strict().DecodeString(r.Certificate)
-	if err != nil {
-		return acme.Problemf(acme.Malformed, "certificate: not base64url")
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		return acme.Problemf(acme.Malformed, "certificate: it cannot be read")
-	}
-	reason := 0
-	if r.Reason != nil {
-		reason = *r.Reason
-	}
-	// RFC 5280 section 5.3.1: the holder can say these of his own certificate; the others are the authority's to say.
-	if !slices.Contains([]int{0, 1, 3, 4, 5, 9}, reason) {
-		return acme.Problemf(acme.BadRevocationReason, "want one of 0, 1, 3, 4, 5 and 9")
-	}
-	i, err := q.issuance(hex.EncodeToString(cert.SerialNumber.Bytes()))
-	if err != nil || !bytes.Equal(i.Certificate, der) {
-		if problem, ok := errors.AsType[*acme.Problem](err); err == nil || ok && problem.Status == http.StatusNotFound {
-			return acme.Problemf(acme.Malformed, "certificate: it was not issued here")
-		}
-		return err
-	}
-	who := q.who()
-	if q.message.Header.JWK != nil {
-		same, ok := cert.PublicKey.(interface{ Equal(crypto.PublicKey) bool })
-		if !ok || !same.Equal(q.key.Public()) {
-			return acme.Problemf(acme.Unauthorized, "the message is signed neither by an account nor by the certificate's key")
-		}
-		who = state.Actor{Who: "acme, the key of " + i.Serial, From: "acme " + peer(q.r)}
-	} else if !q.owns(i) {
-		if err := q.hasProved(cert); err != nil {
-			return err
-		}
-	}
-	err = q.s.Authority.TakeBack(q.r.Context(), who, i.Serial, reason)
-	if errors.Is(err, state.ErrExists) {
-		return acme.Problemf(acme.AlreadyRevoked, "it was revoked before")
-	}
-	if err != nil {
-		return err
-	}
-	q.w.WriteHeader(http.StatusOK)
-	return nil
-}
-
-// hasProved says whether the account has proved every name of a certificate, in orders whose time is not over.
-func (q *question) hasProved(cert *x509.Certificate) error {
-	proved := map[string]bool{}
-	const most = 1000
-	err := q.s.State.View(q.r.Context(), func(tx *state.Tx) error {
-		all, err := tx.ACMEOrdersOf(q.account.ID, most)
-		for _, row := range all {
-			if !tx.Now().Before(row.ExpiresAt) {
-				continue
-			}
-			o, err := q.s.complete(row)
-			if err != nil {
-				return err
-			}
-			for _, a := range o.all {
-				if a.Status == acme.StatusValid {
-					proved[a.identifier().Value] = true
-				}
-			}
-		}
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	names := slices.Clone(cert.DNSNames)
-	for _, ip := range cert.IPAddresses {
-		names = append(names, ip.String())
-	}
-	if len(names) == 0 || slices.ContainsFunc(names, func(n string) bool { return !proved[strings.ToLower(n)] }) {
-		return acme.Problemf(acme.Unauthorized, "it was issued to another account, and this one has not proved its names")
-	}
-	return nil
 }

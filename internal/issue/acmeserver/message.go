@@ -7,6 +7,7 @@ import (
 	"mime"
 	"net"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -66,8 +67,13 @@ func (q *question) read(bare bool) error {
 		return acme.Problemf(acme.Unauthorized, "the message was signed for another address") // RFC 8555 section 6.4
 	case !q.s.nonces.use(number):
 		return acme.Problemf(acme.BadNonce, "the nonce was used before")
-	case h.KeyID != "" && q.account.Status != state.ACMEValid:
+	case h.KeyID == "":
+		return nil
+	case q.account.Status != state.ACMEValid:
 		return acme.Problemf(acme.Unauthorized, "the account is %s", q.account.Status)
+	}
+	if wait := q.s.requests.take(q.account.ID); wait > 0 {
+		return tooOften("too many requests of this account", wait)
 	}
 	return nil
 }
@@ -123,7 +129,7 @@ func (q *question) answer(status int, v any) error {
 	return nil
 }
 
-// statuses are those of HTTP that are not 400 or 403.
+// statusOf is the status of HTTP that goes with a problem.
 func statusOf(p *acme.Problem) int {
 	switch p.Type {
 	case acme.ServerInternal:
@@ -192,6 +198,21 @@ func peer(r *http.Request) string {
 		return "?"
 	}
 	return host
+}
+
+// neighbourhood is what limits count for somebody who has no account: his address, or the /64 of it, since whoever has one
+// address of IPv6 has all of those.
+func neighbourhood(r *http.Request) string {
+	a, err := netip.ParseAddr(peer(r))
+	if err != nil || !a.Is6() || a.Is4In6() {
+		return a.Unmap().String()
+	}
+	const subnet = 64
+	p, err := a.WithZone("").Prefix(subnet)
+	if err != nil {
+		return a.String()
+	}
+	return p.String()
 }
 
 func clip(s string) string {

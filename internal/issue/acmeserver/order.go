@@ -109,11 +109,15 @@ func (q *question) newOrder([]string) error {
 	if err != nil {
 		return err
 	}
+	// Renewals have a count of their own: what an administrator or the end of a life asks for must not wait for what is new.
+	count := &q.s.orders
 	if r.Replaces != "" {
-		if err := q.replaces(r.Replaces); err != nil {
+		if err := q.replaces(r.Replaces, all); err != nil {
 			return err
 		}
-	} else if wait := q.s.orders.take(q.account.ID); wait > 0 { // what an administrator or the end of a life asks for is not limited
+		count = &q.s.renewals
+	}
+	if wait := count.take(q.account.ID); wait > 0 {
 		return tooOften("too many orders of this account", wait)
 	}
 	o := order{row: state.ACMEOrder{ID: newID(), AccountID: q.account.ID, Profile: profile.Name(), Replaces: r.Replaces, ExpiresAt: time.Now().Add(orderLife).UTC().Truncate(time.Second)}, all: all}
@@ -204,7 +208,8 @@ func (q *question) one(p *ca.Profile, id acme.Identifier) (authorization, *acme.
 	}
 	a = authorization{Type: id.Type, Value: canonical, Token: newToken(), Status: acme.StatusPending}
 	a.Value, a.Wildcard = strings.CutPrefix(canonical, "*.")
-	if id.Type == acme.IdentifierDNS && len(q.account.Domains) > 0 && !slices.ContainsFunc(q.account.Domains, func(d string) bool { return a.Value == d || strings.HasSuffix(a.Value, "."+d) }) {
+	// An address is below no domain, so an account that is bound to domains has none.
+	if len(q.account.Domains) > 0 && !slices.ContainsFunc(q.account.Domains, func(d string) bool { return a.Value == d || strings.HasSuffix(a.Value, "."+d) }) {
 		return a, acme.Problemf(acme.RejectedIdentifier, "the external account key of this account is for %s", strings.Join(q.account.Domains, ", "))
 	}
 	return a, nil
@@ -255,7 +260,8 @@ func (q *question) orderAt(parts []string) error {
 		return err
 	}
 	const unfinished = 5 * time.Second
-	if o.status(time.Now()) == acme.StatusProcessing && time.Since(o.row.PlannedAt) > unfinished {
+	// Abs: the clock may have been set back since.
+	if o.status(time.Now()) == acme.StatusProcessing && time.Since(o.row.PlannedAt).Abs() > unfinished {
 		if err := q.s.Authority.Finish(q.r.Context(), o.row.Serial); err != nil {
 			q.s.Log.ErrorContext(q.r.Context(), "finishing an order", "order", o.row.ID, "serial", o.row.Serial, "err", err)
 		} else if o, err = q.load(parts[0]); err != nil {

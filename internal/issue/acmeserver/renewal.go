@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,28 +20,44 @@ import (
 const askAgain = 6 * time.Hour
 
 // named finds the certificate that an identifier of RFC 9773 section 4.1 means: the issuer's key identifier and the serial.
-func (q *question) named(id string) (state.Issuance, error) {
+func (q *question) named(id string) (state.Issuance, *x509.Certificate, error) {
 	key, serial, ok := strings.Cut(id, ".")
 	aki, err := base64.RawURLEncoding.Strict().DecodeString(key)
 	octets, err2 := base64.RawURLEncoding.Strict().DecodeString(serial)
 	if !ok || err != nil || err2 != nil || len(octets) == 0 || len(octets) > 21 {
-		return state.Issuance{}, acme.Problemf(acme.Malformed, "no identifier of a certificate")
+		return state.Issuance{}, nil, acme.Problemf(acme.Malformed, "no identifier of a certificate")
 	}
-	// The octets are those of the DER, which has a zero before a serial that begins with a set bit.
-	i, err := q.issuance(hex.EncodeToString(bytes.TrimLeft(octets, "\x00")))
+	// The octets are those of the DER, which has a zero before a serial that begins with a set bit, and no other. A second
+	// way to write an identifier would be a second certificate that can be replaced.
+	digits := bytes.TrimLeft(octets, "\x00")
+	if zeros := len(octets) - len(digits); len(digits) == 0 || zeros != int(digits[0]>>7) {
+		return state.Issuance{}, nil, acme.Problemf(acme.Malformed, "no identifier of a certificate")
+	}
+	i, err := q.issuance(hex.EncodeToString(digits))
 	if err != nil {
-		return i, err
+		return i, nil, err
 	}
 	cert, err := x509.ParseCertificate(i.Certificate)
 	if err != nil || !bytes.Equal(cert.AuthorityKeyId, aki) { // not recorded yet, or another authority's
-		return i, notThere()
+		return i, nil, notThere()
 	}
-	return i, nil
+	var all []state.Authority
+	if err := q.s.State.View(q.r.Context(), func(tx *state.Tx) error {
+		all, err = tx.Authorities()
+		return err
+	}); err != nil {
+		return i, nil, err
+	}
+	// One that was rolled over counts: the directory is that of the purpose.
+	if !slices.ContainsFunc(all, func(a state.Authority) bool { return a.ID == i.AuthorityID && a.Purpose == q.authority }) {
+		return i, nil, notThere()
+	}
+	return i, cert, nil
 }
 
 // renewalInfo says when a certificate should be renewed. It needs no account (RFC 9773 section 4.2).
 func (q *question) renewalInfo(id string) error {
-	i, err := q.named(id)
+	i, _, err := q.named(id)
 	if err != nil {
 		return err
 	}
@@ -75,9 +92,9 @@ func window(i state.Issuance) acme.Window {
 	return acme.Window{Start: start.Truncate(time.Second), End: start.Add(life / 10).Truncate(time.Second)}
 }
 
-// replaces checks which certificate an order renews, RFC 9773 section 5.
-func (q *question) replaces(id string) error {
-	i, err := q.named(id)
+// replaces checks which certificate an order renews, RFC 9773 section 5: one of the same account, with a name in common.
+func (q *question) replaces(id string, wanted []authorization) error {
+	i, cert, err := q.named(id)
 	if err != nil {
 		if problem, ok := errors.AsType[*acme.Problem](err); ok {
 			problem.Type, problem.Status = acme.Malformed, 0
@@ -87,6 +104,10 @@ func (q *question) replaces(id string) error {
 	}
 	if !q.owns(i) {
 		return acme.Problemf(acme.Unauthorized, "replaces: the certificate is another account's")
+	}
+	has := namesOf(cert)
+	if !slices.ContainsFunc(wanted, func(a authorization) bool { return slices.Contains(has, a.identifier().Value) }) {
+		return acme.Problemf(acme.Malformed, "replaces: the order has no name of that certificate")
 	}
 	var done bool
 	err = q.s.State.View(q.r.Context(), func(tx *state.Tx) error {

@@ -62,7 +62,8 @@ type Options struct {
 	Server    string // id of this server, for the audit trail
 	Authority Authority
 	Validator *challenge.Validator
-	// Known says whether this server is called so. A message that was signed for another server must not be taken here.
+	// Known says whether this server is called so. A message that was signed for another server must not be taken here. It
+	// is asked after an Offer was made.
 	Known func(host string) bool
 	// OpenProfile is the profile of accounts that show no key. Empty: each must show one.
 	OpenProfile string
@@ -75,7 +76,8 @@ type Options struct {
 const (
 	maxBodyBytes      = 64 << 10
 	defaultOrders     = 300
-	failuresPerHour   = 60 // validations of one account that failed
+	failuresPerHour   = 60 // validations and requests (PKCS #10) of one account that failed
+	requestsPerOrder  = 40 // messages of one account, for each order that it may make; a patient client needs ten
 	accountsPerHour   = 20 // of one address
 	maxChecking       = 64 // validations at once
 	maxCheckingOfOne  = 16 // of one account
@@ -90,7 +92,7 @@ type Server struct {
 	nonces *nonces
 	judge  *keys.PublicJudge
 
-	orders, failures, registrations limit
+	orders, renewals, failures, registrations, requests limit
 
 	proofs proofs
 }
@@ -110,7 +112,8 @@ func New(o Options) (*Server, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	return &Server{Options: o, nonces: newNonces(), judge: keys.NewQuickPublicJudge(),
-		orders: limit{perHour: float64(o.OrdersPerHour)}, failures: limit{perHour: failuresPerHour}, registrations: limit{perHour: accountsPerHour}}, nil
+		orders: limit{perHour: float64(o.OrdersPerHour)}, renewals: limit{perHour: float64(o.OrdersPerHour)}, requests: limit{perHour: float64(requestsPerOrder * o.OrdersPerHour)},
+		failures: limit{perHour: failuresPerHour}, registrations: limit{perHour: accountsPerHour}}, nil
 }
 
 // tidyEvery is how often old orders are looked for.
@@ -118,7 +121,7 @@ const tidyEvery = time.Hour
 
 // Run writes down what was proved, and tidies, until ctx ends; then it waits for validations that are under way.
 func (s *Server) Run(ctx context.Context) {
-	keep := time.NewTicker(proofAge)
+	keep := time.NewTicker(time.Second)
 	defer keep.Stop()
 	var tidied time.Time
 	for {
@@ -128,10 +131,12 @@ func (s *Server) Run(ctx context.Context) {
 		}
 		select {
 		case <-keep.C:
-			s.keepProofs(ctx, time.Now().Add(-proofAge))
+			now := time.Now()
+			s.keepProofs(ctx, now, now.Add(-proofAge))
 		case <-ctx.Done():
 			s.proofs.running.Wait()
-			s.keepProofs(context.WithoutCancel(ctx), time.Now())
+			now := time.Now()
+			s.keepProofs(context.WithoutCancel(ctx), now, now.Add(time.Nanosecond)) // what was found out this moment too
 			return
 		}
 	}
@@ -175,15 +180,15 @@ func (s *Server) Handler() http.Handler {
 			s.refuse(w, r, notThere())
 			return
 		}
+		offer, err := s.Authority.Offer(r.Context(), authority)
+		if err != nil {
+			s.refuse(w, r, err)
+			return
+		}
 		if !s.Known(r.Host) {
 			p := acme.Problemf(acme.Malformed, "this server is not called %q", clip(r.Host))
 			p.Status = http.StatusMisdirectedRequest
 			s.refuse(w, r, p)
-			return
-		}
-		offer, err := s.Authority.Offer(r.Context(), authority)
-		if err != nil {
-			s.refuse(w, r, err)
 			return
 		}
 		q := &question{s: s, w: w, r: r, authority: authority, offer: offer, base: "https://" + r.Host + Prefix + authority}
@@ -267,6 +272,8 @@ func (q *question) directory() error {
 	for name, p := range q.offer.Profiles {
 		d.Meta.Profiles[name] = fmt.Sprintf("lives %d days", p.Options().Life/(24*time.Hour))
 	}
+	// It changes when a profile does, or never. RFC 8555 section 7.1.1 has clients ask for it before everything else.
+	q.w.Header().Set("Cache-Control", "max-age=300")
 	return q.answer(http.StatusOK, d)
 }
 

@@ -75,6 +75,10 @@ func exchange(ctx context.Context, m *dns.Msg, server string) (*dns.Msg, error) 
 	if err == nil && answer.Truncated {
 		answer, _, err = (&dns.Client{Net: "tcp"}).ExchangeContext(ctx, m, server)
 	}
+	// RFC 5452 section 9.1: the answer to another question is none.
+	if err == nil && (len(answer.Question) != 1 || !strings.EqualFold(answer.Question[0].Name, m.Question[0].Name) || answer.Question[0].Qtype != m.Question[0].Qtype) {
+		err = errors.New("the answer to another question")
+	}
 	return answer, err
 }
 

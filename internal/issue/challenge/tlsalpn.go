@@ -50,9 +50,8 @@ func isAnswer(cert *x509.Certificate, id acme.Identifier, digest []byte) error {
 	wrong := func(what string) error {
 		return acme.Problemf(acme.Unauthorized, "the certificate for %s %s", protocolALPN, what)
 	}
-	names := len(cert.DNSNames) + len(cert.IPAddresses) + len(cert.EmailAddresses) + len(cert.URIs)
 	switch {
-	case names != 1:
+	case countNames(cert) != 1:
 		return wrong("does not have exactly one name")
 	case id.Type == acme.IdentifierDNS && (len(cert.DNSNames) != 1 || !strings.EqualFold(cert.DNSNames[0], id.Value)):
 		return wrong("is for another name")
@@ -79,6 +78,22 @@ func isAnswer(cert *x509.Certificate, id acme.Identifier, digest []byte) error {
 		return wrong("does not carry this account's key authorization")
 	}
 	return nil
+}
+
+// countNames is how many names of any kind stand in the certificate; crypto/x509 gives out four of them.
+func countNames(cert *x509.Certificate) int {
+	n := 0
+	for _, e := range cert.Extensions {
+		if !e.Id.Equal(asn1.ObjectIdentifier{2, 5, 29, 17}) { // id-ce-subjectAltName, RFC 5280 section 4.2.1.6
+			continue
+		}
+		var names []asn1.RawValue
+		if rest, err := asn1.Unmarshal(e.Value, &names); err != nil || len(rest) > 0 {
+			return 0
+		}
+		n += len(names)
+	}
+	return n
 }
 
 // reverse is the name of an address for SNI, RFC 8738 section 6.

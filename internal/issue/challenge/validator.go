@@ -157,7 +157,7 @@ func (v *Validator) addresses(ctx context.Context, host string) ([]netip.Addr, e
 
 // refuseRedirect says where a redirect may not lead, nil if it may.
 func (v *Validator) refuseRedirect(r *http.Request, via []*http.Request) error {
-	const most = 5
+	const most = 10
 	port := r.URL.Port()
 	allowed := port == "" || r.URL.Scheme == "http" && port == fmt.Sprint(v.httpPort) || r.URL.Scheme == "https" && port == fmt.Sprint(v.tlsPort)
 	switch {
