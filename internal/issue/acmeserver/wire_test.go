@@ -1,6 +1,7 @@
 package acmeserver
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/x509"
@@ -43,4 +44,28 @@ func chain(t testing.TB, a answer) (all []*x509.Certificate) {
 		all = append(all, cert)
 	}
 	return all
+}
+
+// gated does something before it is asked what it offers, which is after a request has come and before it is read.
+type gated struct {
+	Authority
+	before func()
+}
+
+func (g *gated) Offer(ctx context.Context, purpose string) (*Offer, error) {
+	if f := g.before; f != nil {
+		f()
+	}
+	return g.Authority.Offer(ctx, purpose)
+}
+
+// shuttingOut does something before it issues.
+type shuttingOut struct {
+	Authority
+	before func()
+}
+
+func (s shuttingOut) Certify(ctx context.Context, a Ask) error {
+	s.before()
+	return s.Authority.Certify(ctx, a)
 }
