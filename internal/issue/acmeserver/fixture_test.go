@@ -10,6 +10,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"database/sql"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -22,6 +23,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -61,14 +63,18 @@ type faults struct {
 	mu      sync.Mutex
 	commits int
 	at      int // the commit of that number, counted from 1, fails; 0: none does
+	noRoom  bool
 	lost    bool
 }
 
 func (f *faults) commit(commit func() error) error {
 	f.mu.Lock()
 	f.commits++
-	hit, lost := f.commits == f.at, f.lost
+	hit, lost, noRoom := f.commits == f.at, f.lost, f.noRoom
 	f.mu.Unlock()
+	if noRoom {
+		return syscall.ENOSPC
+	}
 	if !hit {
 		return commit()
 	}
@@ -83,6 +89,13 @@ func (f *faults) set(n int, lost bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.commits, f.at, f.lost = 0, n, lost
+}
+
+// full lets every commit find no room on the disk.
+func (f *faults) full(noRoom bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.noRoom = noRoom
 }
 
 func (f *faults) count() int {
@@ -617,4 +630,37 @@ func certID(c *x509.Certificate) string {
 		serial = append([]byte{0}, serial...)
 	}
 	return strings.Join([]string{base64.RawURLEncoding.EncodeToString(c.AuthorityKeyId), base64.RawURLEncoding.EncodeToString(serial)}, ".")
+}
+
+// moveTo makes another authority that of a certificate.
+func (h *house) moveTo(t testing.TB, c *x509.Certificate, id string) {
+	t.Helper()
+	h.sql(t, fmt.Sprintf(`UPDATE issuance SET authority_id = '%s' WHERE serial = '%x'`, id, c.SerialNumber.Bytes()))
+}
+
+// sql changes the state behind the server's back.
+func (h *house) sql(t testing.TB, statement string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", "file:"+h.db.Dir()+"/"+state.FileName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.ExecContext(t.Context(), statement); err != nil {
+		t.Fatalf("%s: %v", statement, err)
+	}
+}
+
+// newQuietServer is one that proves nothing.
+func newQuietServer(t testing.TB, db *state.DB, b *book) *Server {
+	t.Helper()
+	v, err := challenge.New(challenge.Options{Resolver: "127.0.0.1:9"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := New(Options{State: db, Server: testID, Authority: b, Validator: v, Known: func(string) bool { return true }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
