@@ -202,11 +202,14 @@ func TestGETIsForCaches(t *testing.T) {
 	w := newWorld(t, keys.ECDSAP256)
 	text := base64.StdEncoding.EncodeToString(w.question(t, crypto.SHA1))
 	var first []byte
+	var z peers.ZLints
+	defer z.Report(t, nil)
 	for _, target := range []string{"/ocsp/servers/" + url.PathEscape(text), "/" + url.PathEscape(text), "/ocsp/servers/" + strings.ReplaceAll(text, "+", "%2B"), "/" + url.QueryEscape(text)} {
 		r := serve(w.responder, http.MethodGet, target, nil)
 		got := body(t, r)
 		if first == nil {
 			first = got
+			z.Answer(t, "an answer", got)
 		}
 		answer, err := ocsp.ParseResponseForCert(got, w.leaf, w.issuer)
 		if err != nil || answer.Status != ocsp.Good || !bytes.Equal(got, first) {
