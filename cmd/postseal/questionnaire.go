@@ -131,15 +131,20 @@ func fields(answer string) []string {
 func (q *questionnaire) first() []question {
 	r := &q.answers
 	all := []question{{flag: "kind", step: wizard.StepKind, text: "Issuer", tell: func() {
-		q.say("\nWho signs the certificate?\n  1  self-signed  serves at once; clients from outside will not trust it\n  2  public       a request for an authority that systems trust; it serves when the answer is imported\n" +
-			"An authority of the organisation's own, which postseal ca init makes, is not asked here: postseal ca issue does that.\n")
+		q.say("\nWho signs the certificate?\n  1  self-signed  serves at once; clients from outside will not trust it\n  2  own          our own authority: serves at once, and renews by itself; who trusts our root trusts it\n" +
+			"  3  public       a request for an authority that systems trust; it serves when the answer is imported\n")
 	}, initial: func() string { return first(r.Kind, wizard.KindSelf) }, take: func(answer string) error {
 		r.Kind = answer
 		switch answer {
 		case "1":
 			r.Kind = wizard.KindSelf
 		case "2":
+			r.Kind = wizard.KindOwn
+		case "3":
 			r.Kind = wizard.KindPublic
+		}
+		if r.Kind == wizard.KindOwn && !q.opening.Authority {
+			return fmt.Errorf("%w; it is made once, by: postseal ca init", desk.ErrNoAuthority)
 		}
 		return nil
 	}}, {flag: "services", text: "Services", tell: func() {
@@ -252,13 +257,15 @@ func (q *questionnaire) second() []question {
 		}
 		return "ecdsa-p256"
 	}, take: func(answer string) error {
-		r.Keys = fields(answer)
+		if r.Keys = fields(answer); len(r.Keys) > 1 && r.Kind == wizard.KindOwn {
+			return &wizard.AnswerError{Answer: "key", Value: answer, Reason: "our own authority issues for one key at a time"}
+		}
 		return desk.NewRequest{Name: "x", Kinds: r.Keys}.Check()
 	}})
 	life := q.text("days", "Life in days", &r.Days)
 	life.step, life.when, life.initial = wizard.StepKey, self, func() string { return first(r.Days, "825") }
 	name := q.text("name", "Friendly name", &r.Name)
-	name.step = wizard.StepKey
+	name.step, name.when = wizard.StepKey, func() bool { return r.Kind != wizard.KindOwn }
 	name.initial = func() string {
 		if p, err := r.Propose(time.Now()); err == nil && r.Name == "" {
 			return p.CommonName
@@ -289,6 +296,9 @@ func (q *questionnaire) organisation() []question {
 			}
 			return plain(answer)
 		}
+	}
+	for i := range all {
+		all[i].when = func() bool { return r.Kind != wizard.KindOwn }
 	}
 	all[4].step = wizard.StepOrganisation
 	return all
@@ -333,10 +343,10 @@ func (q *questionnaire) review(ctx context.Context) (seq int64, err error) {
 	}
 	q.say("\n%s\n", q.commandLine(r))
 	text := "Make the request? y or n"
-	if r.New != nil {
+	if r.Ask == nil {
 		text = "Make it, and let it serve? y or n"
-		r.New.DryRun = true
-		preview, err := call[desk.Change](ctx, q.app, "cert/new", *r.New)
+		act, with := making(r)
+		preview, err := call[desk.Change](ctx, q.app, act, with(desk.Doing{DryRun: true}))
 		if err != nil {
 			return 0, err
 		}

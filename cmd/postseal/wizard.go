@@ -34,7 +34,7 @@ func (a *app) certWizardCommand() *cobra.Command {
 		Example: "  postseal cert wizard --kind public --services HTTP,IMAP --outside mail.example.com --outside HTTP=autodiscover.example.com --authority letsencrypt --out mail.csr",
 	}
 	f, r := c.Flags(), &w.answers
-	f.StringVar(&r.Kind, "kind", "", "`ISSUER`: self-signed, own (an authority of ours) or public (one that systems trust)")
+	f.StringVar(&r.Kind, "kind", "", "`ISSUER`: self-signed, own (our authority, which postseal ca init makes) or public (one that systems trust)")
 	f.StringVar(&r.Services, "services", "", "`LIST` of services, see: postseal help services")
 	f.StringArrayVar(&r.Outside, "outside", nil, "[SERVICE=]`NAME` by which clients reach the services from outside; repeatable")
 	f.StringArrayVar(&r.Inside, "inside", nil, "[SERVICE=]`NAME` by which they reach them from inside; repeatable")
@@ -106,9 +106,10 @@ func (w *wizardRun) carryOutAnswers(ctx context.Context, seq int64) error {
 	case r.Ask != nil:
 		err = w.request(ctx, *r.Ask)
 	case seq != 0:
-		err = w.make(ctx, *r.New, seq)
+		err = w.make(ctx, r, seq)
 	default:
-		err = w.change(ctx, "cert/new", func(d desk.Doing) any { r.New.Doing = d; return *r.New })
+		act, with := making(r)
+		err = w.change(ctx, act, with)
 	}
 	if err != nil {
 		return err
@@ -117,15 +118,23 @@ func (w *wizardRun) carryOutAnswers(ctx context.Context, seq int64) error {
 	return nil
 }
 
+// making is the act that makes a certificate, and its request.
+func making(r *wizard.Result) (act string, with func(desk.Doing) any) {
+	if r.Issue != nil {
+		return "ca/issue", func(d desk.Doing) any { r.Issue.Doing = d; return *r.Issue }
+	}
+	return "cert/new", func(d desk.Doing) any { r.New.Doing = d; return *r.New }
+}
+
 // make makes what was agreed to, if the state is still the same.
-func (w *wizardRun) make(ctx context.Context, r desk.NewRequest, seq int64) error {
+func (w *wizardRun) make(ctx context.Context, r *wizard.Result, seq int64) error {
 	client, done, err := w.connect(ctx)
 	if err != nil {
 		return err
 	}
 	defer done()
-	r.Doing = desk.Doing{IfSeq: seq}
-	return w.carryOut(ctx, client, "cert/new", r)
+	act, with := making(r)
+	return w.carryOut(ctx, client, act, with(desk.Doing{IfSeq: seq}))
 }
 
 func (w *wizardRun) request(ctx context.Context, r desk.AskRequest) error {

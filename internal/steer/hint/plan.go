@@ -21,7 +21,6 @@ func planEntries() []entry {
 		})),
 		wrong(as("wizard.MissingError", always[*wizard.MissingError]("give the flag, or answer on a terminal; see: postseal cert wizard --help"))),
 		wrong(as("wizard.AnswerError", always[*wizard.AnswerError]("correct the answer; see: postseal cert wizard --help"))),
-		wrong(is("wizard.ErrNoAuthority", wizard.ErrNoAuthority, "choose --kind self-signed to serve at once, or --kind public for a certificate that every client trusts; without the wizard: postseal ca issue --domain NAME --enable LIST")),
 		is("wizard.ErrLeft", wizard.ErrLeft, "nothing was made; begin again with: postseal cert wizard"),
 		as("desk.PlanTooLargeError", always[*desk.PlanTooLargeError]("take a choice with fewer certificates, or divide the file and carry it out in parts")),
 	}

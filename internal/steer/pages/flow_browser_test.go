@@ -18,7 +18,6 @@ import (
 
 	"postseal/internal/ground/listener"
 	"postseal/internal/peers"
-	"postseal/internal/steer/desk"
 )
 
 // TestBrowserImportsEnablesRenewsAndExports goes the whole way of an administrator with a PFX from elsewhere, and looks
@@ -175,63 +174,6 @@ func TestBrowserRequestsAndCompletes(t *testing.T) {
 	v.quiet(messages)
 }
 
-// TestBrowserPages visits every page that can be opened, in both languages, by day and night, on a screen and a phone, and
-// lets axe-core look for what keeps people out.
-func TestBrowserPages(t *testing.T) {
-	t.Parallel()
-	peers.Need(t, "chromium")
-	o := newOrganisation(t, running{trial: true, closed: map[string]bool{listener.POP3: true}})
-	o.makeCertificate(t, "Mail", 12, "IMAP")
-	o.makeCertificate(t, "Spare", 400, "")
-	if _, err := o.Renew(t.Context(), tester(), desk.RenewRequest{ID: "mail-example-com"}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := o.Renew(t.Context(), tester(), desk.RenewRequest{ID: "mail-example-com", NoActivate: true}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := o.AddDistrust(t.Context(), tester(), desk.DistrustRequest{Issuer: "CN=Old CA,O=Example"}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := o.AddAnchors(t.Context(), tester(), desk.AnchorRequest{File: desk.ImportFile{Name: "ca.pem", Data: []byte(testCA(t).pem)}}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := o.Ask(t.Context(), tester(), desk.AskRequest{Name: "Webmail", Domains: []string{"webmail.example.com"}}); err != nil {
-		t.Fatal(err)
-	}
-	v := newVisit(t)
-	messages := chromedp.Console(v.ctx)
-	base := serveManagement(t, o)
-	v.signIn(base, o.link(t))
-	for _, language := range []string{"en", "ko"} {
-		for name, path := range map[string]string{
-			"overview": "/", "certificates": "/certificates", "certificates-none": "/certificates?domain=nobody.example", "certificate": "/certificate?id=mail-example-com",
-			"pending": "/certificate?id=webmail-example-com", "internal": "/certificate?id=internal-mail1-example-com", "refused": "/certificate?id=nobody", "new": "/certificate/new", "request": "/certificate/request", "import": "/certificate/import",
-			"enable": "/certificate/enable?id=mail-example-com", "export": "/certificate/export?id=mail-example-com", "listeners": "/listeners",
-			"trust": "/trust", "trust-add": "/trust/add", "distrust": "/trust/distrust",
-			"check": "/check", "plan": "/plan", "calendar": "/plan/calendar", "authorities": "/plan/authorities?want=acme", "audit": "/audit?all=1", "backup": "/backup", "tokens": "/tokens", "notices": "/notices", "report": "/report?days=30",
-		} {
-			separator := "?"
-			if strings.Contains(path, "?") {
-				separator = "&"
-			}
-			v.open(base + path + separator + "lang=" + language)
-			if language == "en" {
-				v.page(name + "-" + language)
-				continue
-			}
-			// The colours are the same, and looking at them takes most of the time.
-			v.accessible(name+"-"+language, `{rules: {"color-contrast": {enabled: false}}}`)
-			v.fits(name + "-" + language)
-		}
-	}
-	v.scheme("dark")
-	for _, path := range []string{"/", "/plan", "/audit", "/certificate?id=mail-example-com"} {
-		v.open(base + path)
-		v.accessible(path+" by night", `{runOnly: ["color-contrast"]}`)
-	}
-	v.quiet(messages)
-}
-
 // open goes to an address.
 func (v *visit) open(address string) {
 	v.t.Helper()
@@ -250,57 +192,6 @@ func (v *visit) signIn(base, token string) {
 	v.open(base + "/sign-in?token=" + token)
 	v.press("button.main")
 	v.wantTitle("mail1.example.com – Postseal")
-}
-
-// page looks at a page as people do who do not all see, hold and like the same: axe-core finds nothing, and nobody scrolls
-// sideways on a phone. The contrast by night is computed by TestContrast. With POSTSEAL_SCREENSHOTS its pictures are kept,
-// to be looked at.
-func (v *visit) page(name string) {
-	v.t.Helper()
-	v.accessible(name, `{}`)
-	v.fits(name)
-}
-
-// fits wants that a page needs no scrolling sideways on a phone, and keeps its pictures when they are wanted.
-func (v *visit) fits(name string) {
-	v.t.Helper()
-	wanted := os.Getenv("POSTSEAL_SCREENSHOTS") != ""
-	if wanted {
-		v.picture(name)
-		v.scheme("dark")
-		v.picture(name + "-dark")
-		v.scheme("light")
-	}
-	v.phone()
-	v.wantNoOverflow(390, 360)
-	if wanted {
-		v.picture(name + "-phone")
-	}
-	v.desktop()
-}
-
-// accessible wants that axe-core finds nothing, of whatever weight.
-func (v *visit) accessible(name, options string) {
-	v.t.Helper()
-	if v.axe == "" {
-		source, err := os.ReadFile(filepath.Join("..", "..", "peers", "node", "node_modules", "axe-core", "axe.min.js"))
-		if err != nil {
-			v.t.Fatalf("axe-core is not here: run make deps: %v", err)
-		}
-		v.axe = string(source)
-	}
-	// The protocol of the browser evaluates it; the policy of the page, which allows no script, stays in force.
-	if !v.is("typeof axe === 'object'") {
-		v.do(chromedp.Evaluate[chromedp.Void](v.axe + "; undefined"))
-	}
-	found, err := chromedp.Run(v.ctx, chromedp.Evaluate[[]string](
-		`axe.run(`+options+`).then(r => r.violations.flatMap(v => v.nodes.map(n => v.impact + " " + v.id + ": " + n.html.slice(0, 200) + " " + (n.failureSummary || "").replace(/\s+/g, " "))))`, chromedp.EvalAwaitPromise))
-	if err != nil {
-		v.t.Fatalf("axe-core on %s: %v", name, err)
-	}
-	for _, one := range found {
-		v.t.Errorf("%s: axe-core: %s", name, one)
-	}
 }
 
 // download does what begins a download, and returns the file once it is whole.

@@ -101,7 +101,6 @@ func koreanPatterns() []pattern {
 func koreanProblems() map[string]string {
 	return map[string]string{
 		"wizard.AnswerError":              "답이 올바르지 않습니다. 아래에 적힌 항목을 고치십시오.",
-		"wizard.ErrNoAuthority":           "이 판의 마법사는 조직의 자체 인증 기관에 요청하지 않습니다. 명령줄의 postseal ca issue를 쓰거나, 자체 서명이나 공인 인증 기관을 고르십시오.",
 		"desk.ValueError":                 "입력한 값이 올바르지 않습니다. 아래에 적힌 항목을 고치십시오.",
 		"desk.UnknownCertificateError":    "그런 TLS 인증서가 없습니다. 이미 삭제되었을 수 있습니다.",
 		"desk.AmbiguousIDError":           "지문의 앞부분이 같은 TLS 인증서가 여럿입니다. 더 길게 적으십시오.",

@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -38,6 +39,7 @@ type wizardPage struct {
 	Back         string // where Back leads; empty on the first step
 	Again        string // what the button says that shows the same step anew; empty for none
 	Reset        bool   // there are edits to take back
+	NoAuthority  bool   // the organisation has none of its own yet
 }
 
 // stepLink is a step in the row of all.
@@ -103,12 +105,12 @@ func stepIn(form url.Values, a wizard.Answers) wizard.Step {
 
 // wizard shows a step, or takes its answers and leads on.
 func (p *center) wizard(w http.ResponseWriter, r *http.Request, v visitor) {
-	form, now := r.URL.Query(), time.Now()
+	form := r.URL.Query()
 	a := answersIn(form)
 	step := stepIn(form, a)
 	going := form.Get("go")
 	if going == "" {
-		if at, err := a.Problem(step, now); err != nil && at != step { // what comes before is not answered
+		if at, err := p.wizardProblem(r.Context(), a, step); err != nil && at != step { // what comes before is not answered
 			http.Redirect(w, r, wizardAddress(at, a), http.StatusSeeOther)
 			return
 		}
@@ -116,7 +118,7 @@ func (p *center) wizard(w http.ResponseWriter, r *http.Request, v visitor) {
 		return
 	}
 	a = taken(a, step, form, going == "propose")
-	at, err := a.Problem(step, now)
+	at, err := p.wizardProblem(r.Context(), a, step)
 	all := a.Steps()
 	i := slices.Index(all, step)
 	switch {
@@ -131,6 +133,18 @@ func (p *center) wizard(w http.ResponseWriter, r *http.Request, v visitor) {
 	default:
 		http.Redirect(w, r, wizardAddress(step, a), http.StatusSeeOther)
 	}
+}
+
+// wizardProblem is the first step, up to and with until, that is not answered well, and why.
+func (p *center) wizardProblem(ctx context.Context, a wizard.Answers, until wizard.Step) (wizard.Step, error) {
+	if a.Kind == wizard.KindOwn {
+		if opening, err := p.desk.Opening(ctx); err != nil {
+			return wizard.StepKind, err
+		} else if !opening.Authority {
+			return wizard.StepKind, desk.ErrNoAuthority
+		}
+	}
+	return a.Problem(until, time.Now())
 }
 
 // taken puts the answers of one step, as they were sent, into all answers.
@@ -234,7 +248,7 @@ func (p *center) finishWizard(w http.ResponseWriter, r *http.Request, v visitor)
 		return
 	}
 	a := answersIn(given.Values)
-	at, err := a.Problem(wizard.StepReview, time.Now())
+	at, err := p.wizardProblem(r.Context(), a, wizard.StepReview)
 	if err != nil {
 		p.showStep(w, r, v, stepShown{answers: a, step: at, wrong: err})
 		return
@@ -261,6 +275,10 @@ func (p *center) finishWizard(w http.ResponseWriter, r *http.Request, v visitor)
 func draftOf(r *wizard.Result) (draft, error) {
 	if r.New != nil {
 		s, err := newStep("cert/new", "act.new", r.New.Name, *r.New)
+		return draft{steps: []step{s}}, err
+	}
+	if r.Issue != nil {
+		s, err := newStep("ca/issue", "act.ca-issue", listed(r.Issue.Domains), *r.Issue)
 		return draft{steps: []step{s}}, err
 	}
 	s, err := newStep("cert/request", "act.request", r.Ask.Name, *r.Ask)
@@ -290,7 +308,9 @@ func (w *words) wizardPage(s stepShown, opening *desk.Opening) *wizardPage {
 		page.Teach = w.say("wizard.kind.teach")
 		page.Fields = []field{{Name: "kind", Kind: "radio", Label: w.say("wizard.kind"), Choices: chosen([]option{
 			{Value: wizard.KindSelf, Label: w.say("wizard.self"), Help: w.say("wizard.self.teach")},
+			{Value: wizard.KindOwn, Label: w.say("wizard.own"), Help: w.say("wizard.own.teach")},
 			{Value: wizard.KindPublic, Label: w.say("wizard.public"), Help: w.say("wizard.public.teach")}}, a.Kind)}}
+		page.NoAuthority = !opening.Authority
 	case wizard.StepServices:
 		page.Teach = w.say("wizard.services.teach")
 		page.Services = reachOf(a, opening)
@@ -452,6 +472,9 @@ func (w *words) wizardKey(page *wizardPage, a wizard.Answers) {
 	if a.Kind == wizard.KindSelf {
 		page.Fields = append(page.Fields, w.ask("text", "days", given, false))
 	}
+	if a.Kind == wizard.KindOwn { // its profile decides the rest
+		return
+	}
 	name := w.ask("text", "name", given, false)
 	name.Help = w.say("wizard.name.help")
 	page.Fields = append(page.Fields, w.check("exportable", given), name)
@@ -471,7 +494,7 @@ func (w *words) wizardReview(page *wizardPage, a wizard.Answers) {
 			page.Review = append(page.Review, reviewRow{Name: name, Href: wizardAddress(at, a), Values: texts})
 		}
 	}
-	kind := map[string]string{wizard.KindSelf: w.say("wizard.self"), wizard.KindPublic: w.say("wizard.public")}
+	kind := map[string]string{wizard.KindSelf: w.say("wizard.self"), wizard.KindOwn: w.say("wizard.own"), wizard.KindPublic: w.say("wizard.public")}
 	add(w.say("wizard.kind"), wizard.StepKind, kind[a.Kind])
 	add(w.say("wizard.step-services"), wizard.StepServices, wordsOf(r.Proposal.Services)...)
 	add(w.say("wizard.names"), wizard.StepNames, r.Proposal.Names...)
@@ -489,9 +512,10 @@ func (w *words) wizardReview(page *wizardPage, a wizard.Answers) {
 		key = []string{w.kindsOf(values{Values: url.Values{}}, a.Kind == wizard.KindSelf)[0].Label}
 	}
 	add(w.say("wizard.step-key"), wizard.StepKey, key...)
-	if r.New != nil {
+	switch {
+	case r.New != nil:
 		add(w.say("field.name"), wizard.StepKey, r.New.Name)
-	} else {
+	case r.Ask != nil:
 		add(w.say("field.name"), wizard.StepKey, r.Ask.Name)
 	}
 	for _, note := range r.Notes {

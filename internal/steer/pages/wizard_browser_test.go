@@ -1,6 +1,8 @@
 package pages
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"net/http"
 	"net/url"
 	"os"
@@ -12,7 +14,9 @@ import (
 	"github.com/chromedp/chromedp/kb"
 
 	"postseal/internal/ground/listener"
+	"postseal/internal/keep/trustfile"
 	"postseal/internal/peers"
+	"postseal/internal/steer/desk"
 	"postseal/internal/steer/wizard"
 )
 
@@ -29,7 +33,7 @@ func TestBrowserWizard(t *testing.T) {
 	v.signIn(base, o.link(t))
 	v.open(base + "/certificates?lang=en")
 	v.press(`a[href="/wizard"]`)
-	v.wantText("Certificate wizard", "postseal ca issue")
+	v.wantText("Certificate wizard", "The organisation has no authority of its own yet.")
 	v.page("wizard-kind")
 
 	// Nothing chosen is said, and nothing is lost.
@@ -104,7 +108,7 @@ func TestBrowserWizard(t *testing.T) {
 	v.open(base + "/wizard?lang=ko")
 	v.wantText("TLS 인증서 마법사")
 	v.tabTo(`input[name="kind"]`)
-	v.do(chromedp.KeyEvent(kb.ArrowDown))
+	v.do(chromedp.KeyEvent(kb.ArrowDown), chromedp.KeyEvent(kb.ArrowDown))
 	v.wantTrue(`document.querySelector("input[value=public]").checked`)
 	v.tabTo(next)
 	v.follow(chromedp.KeyEvent(kb.Enter))
@@ -147,6 +151,78 @@ func TestBrowserWizard(t *testing.T) {
 		t.Errorf("openssl reads the request: %v", r)
 	}
 	v.quiet(messages)
+}
+
+// TestBrowserWizardAsksOurAuthority chooses our own authority before there is one, is sent to make it, and comes back: the
+// wizard ends in a certificate that openssl is served, below the root that the authority has.
+func TestBrowserWizardAsksOurAuthority(t *testing.T) {
+	t.Parallel()
+	peers.Need(t, "chromium", "openssl")
+	o := newOrganisation(t, running{trial: true})
+	imaps := serveTLS(t, o, listener.IMAPS)
+	v := newVisit(t)
+	messages := chromedp.Console(v.ctx)
+	base := serveManagement(t, o)
+	v.signIn(base, o.link(t))
+	v.open(base + "/wizard?lang=en")
+	next := `.wizard button[value="next"]`
+	own := chromedp.Click(chromedp.CSS(`input[value="own"]`))
+	v.do(own)
+	v.press(next)
+	v.wantTrue(`document.querySelector('[role="alert"]').textContent.includes("postseal ca init")`)
+	v.page("wizard-own-none")
+	v.press(`.wizard a[href="/authority/init"]`)
+	v.press(".sheet button.main")
+	v.press(".acts button.main")
+	v.open(base + "/wizard")
+	v.wantTrue(`document.querySelector('.wizard a[href="/authority/init"]') === null`)
+	v.do(own)
+	v.press(next)
+	v.wantTrue(`document.querySelectorAll(".steps li").length === 5`) // nobody asks what the profile decides
+	for _, s := range []string{"HTTP", "POP", "SMTP"} {
+		v.do(chromedp.Click(chromedp.CSS(`input[name="services"][value="` + s + `"]`)))
+	}
+	v.do(chromedp.SetValue(chromedp.CSS("#f-outside-IMAP"), "mail.example.com imap.example.com"))
+	v.press(next)
+	v.press(next)
+	v.wantTrue(`document.querySelector("#f-name") === null && document.querySelector("#f-days") === null`)
+	v.page("wizard-own-key")
+	v.press(next)
+	v.wantText("Our own authority", "postseal ca issue --domain mail.example.com --domain imap.example.com --key ecdsa-p256 --enable IMAP")
+	v.page("wizard-own-review")
+	before := served(t, imaps)
+	v.press(".wizard button.main")
+	v.wantText("What would change", "imaps", "Postseal Internal")
+	v.page("wizard-own-preview")
+	v.press(".acts button.main")
+	v.wantText("Issued: mail.example.com", "mail-example-com")
+	after := peers.Served(t, peers.Endpoint{Addr: imaps, Options: []string{"-sigalgs", "ECDSA+SHA256"}})
+	public, err := o.PublicTrust(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := public.Set(desk.PublicAuthority).File(trustfile.PEM)
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(file.Data)
+	if got := served(t, imaps); got == before || after.VerifyHostname("imap.example.com") != nil {
+		t.Errorf("imaps serves %s for %v", got, after.DNSNames)
+	}
+	verifyOverWire(t, imaps, "imap.example.com", roots)
+	v.quiet(messages)
+}
+
+// verifyOverWire makes a handshake as a client does that knows the roots and nothing else.
+func verifyOverWire(t *testing.T, addr, name string, roots *x509.CertPool) {
+	t.Helper()
+	conn, err := tls.Dial("tcp", addr, &tls.Config{ServerName: name, RootCAs: roots})
+	if err != nil {
+		t.Errorf("a client that trusts our root: %v", err)
+		return
+	}
+	conn.Close()
 }
 
 // TestWizardAddresses: an address may say anything; the wizard asks for what is missing, and keeps nothing of it.

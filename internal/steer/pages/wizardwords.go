@@ -22,7 +22,11 @@ func wizardWords() vocabulary {
 		"wizard.step-review":       {"Review", "검토"},
 
 		"wizard.kind":         {"Who signs it", "누가 서명하나"},
-		"wizard.kind.teach":   {"An authority of the organisation's own is not asked here: on the command line, postseal ca issue does that.", "이 마법사는 조직의 자체 인증 기관에 요청하지 않습니다. 명령줄의 postseal ca issue를 쓰십시오."},
+		"wizard.kind.teach":   {"Clients trust a certificate because of who signed it.", "클라이언트는 누가 서명했는지를 보고 TLS 인증서를 신뢰합니다."},
+		"wizard.own":          {"Our own authority", "조직의 자체 인증 기관"},
+		"wizard.own.teach":    {"Serves at once and renews by itself. Whoever trusts our root trusts it, and nobody else does.", "바로 쓸 수 있고 스스로 갱신합니다. 조직의 루트를 신뢰하는 클라이언트만 신뢰합니다."},
+		"wizard.own.none":     {"The organisation has no authority of its own yet.", "아직 조직의 자체 인증 기관이 없습니다."},
+		"wizard.own.make":     {"Make one", "만들기"},
 		"wizard.self":         {"It signs itself", "자체 서명"},
 		"wizard.self.teach":   {"Serves at once, and one button renews it. Clients from outside will not trust it.", "바로 쓸 수 있고 버튼 하나로 갱신합니다. 밖에서 접속하는 클라이언트는 신뢰하지 않습니다."},
 		"wizard.public":       {"A public authority", "공인 인증 기관"},

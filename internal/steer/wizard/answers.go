@@ -145,12 +145,8 @@ func (e *AnswerError) Error() string {
 	return fmt.Sprintf("--%s %.80q: %s", e.Answer, e.Value, e.Reason)
 }
 
-var (
-	// ErrNoAuthority: the wizard does not know what an authority of the organisation's own would sign.
-	ErrNoAuthority = errors.New("the wizard does not ask an authority of the organisation's own in this release")
-	// ErrLeft: whoever was asked has left before the end.
-	ErrLeft = errors.New("the wizard was left")
-)
+// ErrLeft: whoever was asked has left before the end.
+var ErrLeft = errors.New("the wizard was left")
 
 // NamesFor returns the names that were answered for a service, of a list of Outside or Inside.
 func NamesFor(list []string, s listener.Service) []string {

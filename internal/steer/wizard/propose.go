@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"postseal/internal/ground/listener"
@@ -25,6 +26,15 @@ type Proposal struct {
 	Notes      []plan.Text
 }
 
+// services is the list of those that it will be for.
+func (p *Proposal) services() string {
+	var words []string
+	for _, s := range p.Services {
+		words = append(words, string(s))
+	}
+	return strings.Join(words, ",")
+}
+
 // Rest is what one certificate cannot do beside the proposed one.
 type Rest struct {
 	Names    []string
@@ -35,7 +45,7 @@ type Rest struct {
 // issuer is the word by which package plan knows who is asked.
 func (a Answers) issuer() string {
 	switch {
-	case a.Kind == KindSelf:
+	case a.Kind != KindPublic: // to the planner our own authority is like that: it signs names that no public one does
 		return plan.IssuerSelf
 	case a.Authority == "" || a.Authority == OtherAuthority:
 		return plan.IssuerPublic
@@ -85,7 +95,7 @@ func (p *Proposal) compute(a Answers, needs []plan.Need, now time.Time) error {
 	choice := all.Recommended()
 	at, most := -1, -1
 	for i, c := range choice.Certificates {
-		mine := (c.Issuer == plan.IssuerSelf) == (a.Kind == KindSelf) && !(a.Kind == KindPublic && c.Address)
+		mine := (c.Issuer == plan.IssuerSelf) == (a.Kind != KindPublic) && !(a.Kind == KindPublic && c.Address)
 		if n := len(c.Services)*request.MaxNames + len(c.Covers); mine && n > most {
 			at, most = i, n
 		}
@@ -161,6 +171,8 @@ func (p *Proposal) commonName(a Answers) error {
 	switch {
 	case asked == NoCommonName && a.Kind == KindSelf:
 		return &AnswerError{"common-name", asked, "what signs itself needs one: it is its issuer too"}
+	case asked == NoCommonName && a.Kind == KindOwn:
+		return &AnswerError{"common-name", asked, "our own authority makes the subject of the first name"}
 	case asked == NoCommonName:
 		return nil
 	case asked != "":

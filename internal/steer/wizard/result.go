@@ -31,10 +31,10 @@ const (
 // Steps returns the steps that these answers lead through.
 func (a Answers) Steps() []Step {
 	all := []Step{StepKind, StepServices, StepNames, StepAuthority, StepOrganisation, StepKey, StepReview}
-	if a.Kind != KindPublic {
-		return slices.DeleteFunc(all, func(s Step) bool { return s == StepAuthority })
-	}
-	return all
+	return slices.DeleteFunc(all, func(s Step) bool {
+		// The subject of what our own authority signs is made by its profile, so nobody is asked for it.
+		return s == StepAuthority && a.Kind != KindPublic || s == StepOrganisation && a.Kind == KindOwn
+	})
 }
 
 // Problem returns the first step, up to and with until, that is not answered well, and why; no error when all are.
@@ -73,9 +73,7 @@ func (a Answers) checkKind() error {
 	switch a.Kind {
 	case "":
 		return &MissingError{Answer: "kind"}
-	case KindOwn:
-		return ErrNoAuthority
-	case KindSelf, KindPublic:
+	case KindSelf, KindOwn, KindPublic:
 		return nil
 	}
 	return &AnswerError{"kind", a.Kind, "want " + strings.Join(KindWords(), ", ")}
@@ -147,9 +145,11 @@ func (a Answers) subject() pkix.Name {
 // Result is what the answers come to.
 type Result struct {
 	Proposal *Proposal
-	New      *desk.NewRequest // for KindSelf
-	Ask      *desk.AskRequest // for KindPublic
-	Notes    []plan.Text      // beside those of the proposal
+	// One of the three, by the kind: New for KindSelf, Issue for KindOwn, Ask for KindPublic.
+	New   *desk.NewRequest
+	Issue *desk.IssueRequest
+	Ask   *desk.AskRequest
+	Notes []plan.Text // beside those of the proposal
 }
 
 // Result makes the request of all answers. The errors are those of [Answers.Problem].
@@ -170,6 +170,10 @@ func (a Answers) Result(now time.Time) (*Result, error) {
 		return nil, err
 	}
 	r := &Result{Proposal: p}
+	if a.Kind == KindOwn {
+		r.Issue, err = a.issue(p)
+		return r, err
+	}
 	name := a.Name
 	if name == "" {
 		name = p.CommonName
@@ -191,11 +195,7 @@ func (a Answers) Result(now time.Time) (*Result, error) {
 		if err != nil {
 			return nil, err
 		}
-		var services []string
-		for _, s := range p.Services {
-			services = append(services, string(s))
-		}
-		r.New = &desk.NewRequest{Name: name, Domains: p.Names, Subject: subject, Kinds: a.Keys, Days: days, Exportable: a.Exportable, Services: strings.Join(services, ","), Lineage: a.Lineage}
+		r.New = &desk.NewRequest{Name: name, Domains: p.Names, Subject: subject, Kinds: a.Keys, Days: days, Exportable: a.Exportable, Services: p.services(), Lineage: a.Lineage}
 		return r, r.New.Check()
 	}
 	if a.Unit != "" {
@@ -218,6 +218,27 @@ func (a Answers) Result(now time.Time) (*Result, error) {
 		}
 	}
 	return r, nil
+}
+
+// issue makes the request to our own authority. What its profile decides is no answer.
+func (a Answers) issue(p *Proposal) (*desk.IssueRequest, error) {
+	const why = "the profile of our own authority decides it"
+	for word, answer := range map[string]string{"days": a.Days, "o": a.Organisation, "ou": a.Unit, "l": a.Locality, "st": a.State, "c": a.Country, "name": a.Name} {
+		if answer != "" {
+			return nil, &AnswerError{word, answer, why}
+		}
+	}
+	if a.Exportable {
+		return nil, &AnswerError{"exportable", "", why}
+	}
+	if len(a.Keys) > 1 {
+		return nil, &AnswerError{"key", strings.Join(a.Keys, " "), "our own authority issues for one key at a time"}
+	}
+	r := &desk.IssueRequest{Domains: p.Names, Enable: p.services(), Lineage: a.Lineage}
+	if len(a.Keys) == 1 {
+		r.Kind = a.Keys[0]
+	}
+	return r, r.Check()
 }
 
 // days reads the life of what signs itself; 0 for the usual one.
@@ -259,6 +280,14 @@ func (r *Result) Command() []string {
 		is("exportable", n.Exportable)
 		give("services", n.Services)
 		give("lineage", n.Lineage)
+		return words
+	}
+	if i := r.Issue; i != nil {
+		words = []string{"postseal", "ca", "issue"}
+		give("domain", i.Domains...)
+		give("key", i.Kind)
+		give("enable", i.Enable)
+		give("lineage", i.Lineage)
 		return words
 	}
 	words = []string{"postseal", "cert", "request"}

@@ -88,7 +88,11 @@ func TestProblem(t *testing.T) {
 	}{
 		{"nothing", "", StepKind, "--kind is missing"},
 		{"another kind", "kind=purple", StepKind, "want self-signed, own, public"},
-		{"our authority", "kind=own&services=IMAP&outside=mail.example.com", StepKind, "does not ask an authority of the organisation's own"},
+		{"our authority", "kind=own&services=IMAP&outside=mail.example.com", StepReview, ""},
+		{"our authority, two keys", "kind=own&services=IMAP&outside=mail.example.com&key=ecdsa-p256&key=rsa-2048", StepKey, "one key at a time"},
+		{"our authority, what its profile decides", "kind=own&services=IMAP&outside=mail.example.com&days=30", StepKey, "the profile of our own authority decides it"},
+		{"our authority, exportable", "kind=own&services=IMAP&outside=mail.example.com&exportable=1", StepKey, "decides it"},
+		{"our authority, without a common name", "kind=own&services=IMAP&outside=mail.example.com&common-name=none", StepNames, "of the first name"},
 		{"no service", "kind=public", StepServices, "--services is missing"},
 		{"no such service", "kind=public&services=GOPHER", StepServices, "GOPHER"},
 		{"no name", "kind=public&services=IMAP,POP&outside=IMAP%3Da.example.com", StepServices, "reach POP?"},
@@ -153,6 +157,8 @@ func TestResult(t *testing.T) {
 		{"self-signed", "kind=self-signed&services=IMAP&outside=mail.example.com", "postseal cert new --name mail.example.com --domain mail.example.com --services IMAP"},
 		{"with everything", "kind=self-signed&services=IMAP&outside=mail.example.com&o=Example, Ltd.&c=kr&key=ed25519&days=30&exportable=1&name=Mail&lineage=mail",
 			`postseal cert new --name Mail --domain mail.example.com --subject CN=mail.example.com,O=Example\, Ltd.,C=KR --key ed25519 --days 30 --exportable --services IMAP --lineage mail`},
+		{"our authority", "kind=own&services=IMAP,HTTP&outside=mail.example.com&inside=mail.local&key=rsa-2048&lineage=mail",
+			"postseal ca issue --domain mail.example.com --domain mail.local --key rsa-2048 --enable HTTP,IMAP --lineage mail"},
 		{"request", "kind=public&services=IMAP&outside=mail.example.com&authority=digicert&o=Example&key=rsa-2048&key=ecdsa-p256",
 			"postseal cert request --name mail.example.com --domain mail.example.com --subject O=Example --key rsa-2048 --key ecdsa-p256"},
 		{"without a common name", "kind=public&services=IMAP&outside=mail.example.com&authority=other&common-name=none",
@@ -166,8 +172,8 @@ func TestResult(t *testing.T) {
 			if got := strings.Join(r.Command(), " "); got != one.command {
 				t.Errorf("got  %s\nwant %s", got, one.command)
 			}
-			if (r.New == nil) == (r.Ask == nil) {
-				t.Error("want one request")
+			if made := len(slices.DeleteFunc([]bool{r.New != nil, r.Issue != nil, r.Ask != nil}, func(b bool) bool { return !b })); made != 1 {
+				t.Errorf("got %d requests, want one", made)
 			}
 			if r.New != nil && r.New.Subject != "" {
 				if _, err := x509cert.ParseSubject(r.New.Subject); err != nil {
@@ -236,7 +242,7 @@ func TestSuggest(t *testing.T) {
 // request that package desk takes.
 func FuzzAnswers(f *testing.F) {
 	for _, seed := range []string{"", "kind=self-signed&services=IMAP&outside=mail.example.com", "kind=public&services=HTTP&outside=a.example.com&domain=b.example.com&authority=other&common-name=none&c=KR",
-		"kind=public&services=IMAP&outside=IMAP%3D&inside=%3D&o=%00", "exportable=1&days=-1&key=dsa&want=x"} {
+		"kind=public&services=IMAP&outside=IMAP%3D&inside=%3D&o=%00", "exportable=1&days=-1&key=dsa&want=x", "kind=own&services=IMAP&outside=mail.local&key=rsa-2048"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -259,9 +265,12 @@ func FuzzAnswers(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if r.New != nil {
+		switch {
+		case r.New != nil:
 			err = r.New.Check()
-		} else {
+		case r.Issue != nil:
+			err = r.Issue.Check()
+		default:
 			err = r.Ask.Check()
 		}
 		if err != nil || len(r.Proposal.Names) == 0 {
