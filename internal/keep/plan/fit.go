@@ -65,7 +65,12 @@ type Fit struct {
 	Authority Authority `json:"authority"`
 	Fits      string    `json:"fits"`
 	Reasons   []Text    `json:"reasons"`
+
+	against []Text // those of Reasons that make it FitNo
 }
+
+// Against returns the reasons for which an authority does not fit; none where it does, or where too little is known.
+func (f Fit) Against() []Text { return f.against }
 
 // Fits answers for every authority, those that fit first. The error is an [*UnknownWantError].
 func Fits(w Wants) ([]Fit, error) {
@@ -90,6 +95,9 @@ func (a Authority) fit(w Wants) Fit {
 			f.Fits = fits
 		}
 		f.Reasons = append(f.Reasons, reason)
+		if fits == FitNo {
+			f.against = append(f.against, reason)
+		}
 	}
 	for _, one := range wants() {
 		if !slices.Contains(w.Features, one.word) {

@@ -40,21 +40,26 @@ func (d *Desk) Path(ctx context.Context, id string) (*Path, error) {
 	if err != nil {
 		return nil, err
 	}
+	return v.path(f.lineage, f.member)
+}
+
+// path judges the chain of a member, which need not be stored yet.
+func (v *view) path(l state.Lineage, m state.Member) (*Path, error) {
 	p := &Path{Links: []PathLink{}, Faults: []string{}, Lints: []trust.Lint{}}
-	if f.member.Certificate == nil {
+	if m.Certificate == nil {
 		return p, nil
 	}
-	leaf, err := x509cert.ParseCertificate(f.member.Certificate)
+	leaf, err := x509cert.ParseCertificate(m.Certificate)
 	if err != nil {
-		return nil, fmt.Errorf("reading certificate %s: %w", f.member.Thumbprint, err)
+		return nil, fmt.Errorf("reading certificate %s: %w", m.Thumbprint, err)
 	}
-	if own := f.lineage.Origin == state.OriginSetup || f.lineage.Origin == state.OriginNew; own && x509cert.Inspect(leaf).SelfSigned {
+	if own := l.Origin == state.OriginSetup || l.Origin == state.OriginNew; own && x509cert.Inspect(leaf).SelfSigned {
 		p.Links = append(p.Links, linkOf(leaf, time.Now()))
 		return p, nil
 	}
-	verdict, err := v.judge.opinionOn(f.member, "")
+	verdict, err := v.judge.opinionOn(m, "")
 	if err != nil {
-		return nil, fmt.Errorf("judging certificate %s: %w", f.member.Thumbprint, err)
+		return nil, fmt.Errorf("judging certificate %s: %w", m.Thumbprint, err)
 	}
 	chain := verdict.Chain
 	if len(chain) == 0 {

@@ -24,11 +24,19 @@ type Change struct {
 	Moves        []Move        `json:"moves"`        // listeners whose certificate changes
 	Removed      []string      `json:"removed"`      // what is gone, in words
 	Certificates []Certificate `json:"certificates"` // made or bound
-	Warnings     []string      `json:"warnings"`
-	Notes        []string      `json:"notes"`    // what to know about the choice of names; nothing is wrong
-	Replaces     bool          `json:"replaces"` // it replaces or destroys, or puts in force what clients will object to: ask before
-	Undo         string        `json:"undo"`     // the command that undoes it; empty when nothing can
-	Seq          int64         `json:"seq"`      // of the state that this was computed on
+
+	Paths    []ChangePath `json:"paths,omitempty"` // in a dry run of an import: the chains of what it would take in, at most 20
+	Warnings []string     `json:"warnings"`
+	Notes    []string     `json:"notes"`    // what to know about the choice of names; nothing is wrong
+	Replaces bool         `json:"replaces"` // it replaces or destroys, or puts in force what clients will object to: ask before
+	Undo     string       `json:"undo"`     // the command that undoes it; empty when nothing can
+	Seq      int64        `json:"seq"`      // of the state that this was computed on
+}
+
+// ChangePath is the chain of a certificate that would be taken in.
+type ChangePath struct {
+	Thumbprint string `json:"thumbprint"`
+	Path
 }
 
 // Move is one listener whose certificate changes.

@@ -19,8 +19,7 @@ type certificatePage struct {
 	Reason      sentence
 	Facts       []fact
 	Prints      []fact
-	Path        []pathView
-	Missing     bool // the chain stops before anything that is trusted
+	Path        chainView
 	Faults      []sentence
 	Lints       []fact
 	Thief       []sentence
@@ -190,8 +189,15 @@ func (w *words) facts(d *desk.CertificateDetail) (facts, prints []fact) {
 	return facts, append(prints, fact{Name: "SHA-1", Value: d.Thumbprint})
 }
 
-// drawPath words the chain.
-func (w *words) drawPath(page *certificatePage, d *desk.CertificateDetail, path *desk.Path) {
+// chainView is a chain, drawn.
+type chainView struct {
+	Links   []pathView
+	Missing bool // it stops before anything that is trusted
+}
+
+// chain words the chain of a certificate.
+func (w *words) chain(d desk.Certificate, path *desk.Path) chainView {
+	view := chainView{Missing: len(path.Links) > 0 && !path.Complete && !d.SelfSigned}
 	for i, link := range path.Links {
 		one := pathView{Name: commonName(link.Subject), Detail: link.Subject, KeyType: link.KeyType, Until: day(link.NotAfter), Level: levelGood, Word: w.say("path.valid"),
 			Anchor: link.Anchor, Last: i == len(path.Links)-1}
@@ -206,9 +212,14 @@ func (w *words) drawPath(page *certificatePage, d *desk.CertificateDetail, path 
 		case link.Anchor:
 			one.Word = w.say("path.anchor")
 		}
-		page.Path = append(page.Path, one)
+		view.Links = append(view.Links, one)
 	}
-	page.Missing = len(path.Links) > 0 && !path.Complete && !d.SelfSigned
+	return view
+}
+
+// drawPath words the chain, and what is wrong with it.
+func (w *words) drawPath(page *certificatePage, d *desk.CertificateDetail, path *desk.Path) {
+	page.Path = w.chain(d.Certificate, path)
 	for _, text := range path.Faults {
 		if text != d.StatusReason {
 			page.Faults = append(page.Faults, w.sentence(text))

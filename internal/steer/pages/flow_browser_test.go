@@ -54,6 +54,8 @@ func TestBrowserImportsEnablesRenewsAndExports(t *testing.T) {
 	v.press(".sheet button.main")
 	v.wantTitle("What would change – Postseal")
 	v.wantText("shop.example.com", "Nothing has been changed yet", "private key found", "joins the renewal line", "issued by")
+	v.wantText("The chain of ")
+	v.wantTrue(`document.querySelectorAll(".drawn .path .link").length >= 1 && document.querySelector(".drawn .path .state").checkVisibility()`)
 	v.page("import-preview")
 	if all, err := o.Lineages(t.Context()); err != nil || len(all) != 3 {
 		t.Fatalf("before confirming: got %d lineages, %v, want 3", len(all), err)

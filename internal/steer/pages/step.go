@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"postseal/internal/ground/listener"
 	"postseal/internal/steer/admin"
 	"postseal/internal/steer/desk"
 )
@@ -45,6 +46,7 @@ type madeView struct {
 	Line                         string // the renewal line that it joins, and as which generation
 	Issuer                       string
 	Reason                       sentence // for its status
+	Chain                        chainView
 }
 
 // step words an act.
@@ -82,6 +84,11 @@ func (w *words) step(s step, c *desk.Change, now time.Time) stepView {
 			if m.Generation > 0 {
 				one.Line += ", " + w.say("generation.number", plainNumber(m.Generation))
 			}
+			for _, drawn := range c.Paths {
+				if drawn.Thumbprint == m.Thumbprint {
+					one.Chain = w.chain(m, &drawn.Path)
+				}
+			}
 			view.Made = append(view.Made, one)
 		}
 	}
@@ -115,7 +122,7 @@ type pattern struct {
 // sentence translates what another package says.
 func (w *words) sentence(english string) sentence {
 	if w.patterns == nil {
-		if where.MatchString(english) { // names keep their letters
+		if where(english) != "" { // names keep their letters
 			return sentence{Text: english}
 		}
 		return sentence{Text: upper(english)}
@@ -129,7 +136,7 @@ func (w *words) sentence(english string) sentence {
 		}
 	}
 	// What a client of a listener objects to begins with the names of the listeners.
-	if at := where.FindString(english); at != "" {
+	if at := where(english); at != "" {
 		if rest := w.sentence(strings.TrimPrefix(english, at)); rest.Lang == "" {
 			return sentence{Text: at + rest.Text}
 		}
@@ -138,7 +145,18 @@ func (w *words) sentence(english string) sentence {
 }
 
 // where finds the listeners that a sentence begins with.
-var where = regexp.MustCompile(`^[a-z0-9]+(?:, [a-z0-9]+)*: `)
+func where(text string) string {
+	at := beginning.FindString(text)
+	for name := range strings.SplitSeq(strings.TrimSuffix(at, ": "), ", ") {
+		if _, ok := listener.ByName(name); !ok {
+			return ""
+		}
+	}
+	return at
+}
+
+// beginning is a list of words before a colon.
+var beginning = regexp.MustCompile(`^[a-z0-9]+(?:, [a-z0-9]+)*: `)
 
 // problem words a refusal of the API: what it is in the reader's language, the error itself in English, and what to do.
 func (w *words) problem(p *admin.Problem) notice {

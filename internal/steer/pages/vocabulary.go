@@ -40,6 +40,7 @@ func actWords() vocabulary {
 		"preview.nothing":  {"There is nothing to do.", "할 일이 없습니다."},
 		"preview.anew":     {"The organisation has changed since you looked. This is what would change now.", "보고 계신 동안 조직의 상태가 바뀌었습니다. 지금 실행하면 다음과 같이 바뀝니다."},
 		"preview.later":    {"What this changes depends on the step before it.", "이 단계의 결과는 앞 단계에 달려 있습니다."},
+		"preview.chain":    {"The chain of %s", "%s: 인증 사슬"},
 		"preview.made":     {"What comes in", "들어오는 것"},
 		"preview.until":    {"Until", "만료일"},
 		"preview.moves":    {"Where the certificate served changes", "제공하는 TLS 인증서가 바뀌는 곳"},

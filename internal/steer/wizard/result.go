@@ -211,8 +211,8 @@ func (a Answers) Result(now time.Time) (*Result, error) {
 		return nil, err
 	}
 	for _, fit := range fits {
-		if fit.Authority.ID == a.Authority && fit.Fits == plan.FitNo {
-			for _, why := range fit.Reasons {
+		if fit.Authority.ID == a.Authority {
+			for _, why := range fit.Against() {
 				r.Notes = append(r.Notes, plan.Text{English: fit.Authority.Name + " does not fit; " + why.English, Korean: fit.Authority.Name + ": 맞지 않습니다. " + why.Korean})
 			}
 		}
