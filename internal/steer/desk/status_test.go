@@ -99,6 +99,7 @@ func TestConditionsComeAndGo(t *testing.T) {
 		health.CodeServedNotBound:       true, // TestServedIsNotBound
 		health.CodeAuditBroken:          true, // TestNothingIsSignedOverAFault
 		health.CodeAuditUnsigned:        true, // TestHeadFaults
+		health.CodeAuthorityUntended:    true, // TestTendingFailsAloud
 		health.CodeCertificateExpired:   true, // TestEndings
 		health.CodeCertificateEnding:    true, // TestEndings
 		health.CodeSnapshotRefused:      true, // TestAStateThatCannotBeServed
