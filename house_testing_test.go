@@ -3,6 +3,7 @@ package postseal_test
 import (
 	"go/ast"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -133,4 +134,44 @@ func fuzzParameter(fn *ast.FuncDecl) string {
 		}
 	}
 	return ""
+}
+
+// goroutinesRaced wants the tests that start goroutines, in the packages that are not raced whole, in the Makefile's list
+// of those that are.
+func goroutinesRaced(h *house) (findings []string) {
+	i := slices.IndexFunc(h.texts, func(f textFile) bool { return f.path == "Makefile" })
+	if i < 0 {
+		return nil
+	}
+	value := func(name string) string {
+		m := regexp.MustCompile(`(?m)^` + name + ` = (.*)$`).FindStringSubmatch(h.texts[i].text)
+		if m == nil {
+			return ""
+		}
+		return strings.ReplaceAll(m[1], "$$", "$")
+	}
+	listed, err := regexp.Compile(value("MEET"))
+	if err != nil || value("MEET") == "" {
+		return []string{"Makefile:1: MEET is no list of tests"}
+	}
+	packages := strings.Fields(value("MEETING"))
+	h.eachTestFunc(func(f *goFile, fn *ast.FuncDecl) {
+		if !slices.Contains(packages, "./"+f.dir()) || !strings.HasPrefix(fn.Name.Name, "Test") || listed.MatchString(fn.Name.Name) {
+			return
+		}
+		if calls(fn, func(n ast.Node) bool {
+			if _, ok := n.(*ast.GoStmt); ok {
+				return true
+			}
+			c, ok := n.(*ast.CallExpr)
+			if !ok {
+				return false
+			}
+			s, ok := c.Fun.(*ast.SelectorExpr)
+			return ok && s.Sel.Name == "Go" // of a sync.WaitGroup or an errgroup.Group
+		}) {
+			findings = append(findings, h.at(fn.Pos(), "%s starts goroutines; name it in MEET of the Makefile", fn.Name.Name))
+		}
+	})
+	return findings
 }
