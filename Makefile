@@ -48,7 +48,7 @@ deps:
 	have() { [ -s "$$1" ] || missing="$$missing $$2"; }; \
 	need openssl openssl; need curl curl; need swaks swaks; perl -MNet::SSLeay -e 1 2>/dev/null || missing="$$missing libnet-ssleay-perl"; need python3 python3; need chromium chromium; \
 	need postfix postfix; have /usr/lib/dovecot/imap-login dovecot-imapd; have /usr/lib/dovecot/pop3-login dovecot-pop3d; have /usr/lib/dovecot/managesieve-login dovecot-managesieved; need nginx nginx-light; have /usr/lib/nginx/modules/ngx_mail_module.so libnginx-mod-mail; need testssl testssl.sh; need age age; need script bsdutils; need certtool gnutls-bin; \
-	need certbot certbot; need dehydrated dehydrated; need unbound unbound; \
+	need certbot certbot; need dehydrated dehydrated; need lego lego; need caddy caddy; need unbound unbound; \
 	need pki strongswan-pki; have /usr/lib/ipsec/plugins/libstrongswan-openssl.so libstrongswan-standard-plugins; need osslsigncode osslsigncode; need jarsigner default-jdk-headless; \
 	need node nodejs; need npm npm; \
 	need gcc gcc; need keytool default-jre-headless; need certutil libnss3-tools; have /usr/include/stdlib.h libc6-dev; have /etc/ssl/certs/ca-certificates.crt ca-certificates; \

@@ -20,7 +20,7 @@ func Ports() map[string]int {
 	}
 }
 
-// Offsets are multiples of 200: no two of our ports (sieve's 4190, 717 and 2525 included) are equal modulo 200, so two
+// Offsets are multiples of 200: no two of our ports (sieve's 4190, 717, 2525 and 3128 included) are equal modulo 200, so two
 // servers with different offsets never want the same port. The highest, 24400 + 8172, stays below 32768, where Linux
 // begins to hand out ports to outgoing connections.
 const (

@@ -1,12 +1,17 @@
 package acmeserver
 
 import (
+	"context"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/pem"
 	"net/http"
 	"slices"
 	"testing"
+	"time"
 
+	"github.com/mholt/acmez/v3"
+	acmezwords "github.com/mholt/acmez/v3/acme"
 	foreign "golang.org/x/crypto/acme"
 
 	"postseal/internal/ground/state"
@@ -78,5 +83,77 @@ func TestGoClient(t *testing.T) {
 	}
 	if _, err := c.AuthorizeOrder(ctx, foreign.DomainIDs("a.example.test")); err == nil {
 		t.Error("an account that has left orders")
+	}
+}
+
+// pages puts what acmez has to show where the validator looks.
+type pages struct{ *house }
+
+func (p pages) Present(_ context.Context, c acmezwords.Challenge) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.pages[c.HTTP01ResourcePath()] = c.KeyAuthorization
+	return nil
+}
+
+func (p pages) CleanUp(_ context.Context, c acmezwords.Challenge) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.pages, c.HTTP01ResourcePath())
+	return nil
+}
+
+// TestAcmez: the client of Caddy registers, asks for a profile, proves a name and a number, reads when to renew, renews
+// what it names, changes its key and revokes.
+func TestAcmez(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, nil)
+	k := h.newEAB(t, state.ACMEKey{Profile: "numbers"})
+	ctx := t.Context()
+	c := &acmez.Client{Client: &acmezwords.Client{Directory: testBase + "/directory", HTTPClient: &http.Client{Transport: h}}, ChallengeSolvers: map[string]acmez.Solver{acmezwords.ChallengeTypeHTTP01: pages{h}}}
+	account := acmezwords.Account{Contact: []string{"mailto:a@example.test"}, TermsOfServiceAgreed: true, PrivateKey: generate(t)}
+	if err := account.SetExternalAccountBinding(ctx, c.Client, acmezwords.EAB{KeyID: k.kid, MACKey: encode(k.secret)}); err != nil {
+		t.Fatal(err)
+	}
+	account, err := c.NewAccount(ctx, account)
+	if err != nil {
+		t.Fatal(err)
+	}
+	obtain := func(replaces *x509.Certificate) *x509.Certificate {
+		t.Helper()
+		request, err := x509.ParseCertificateRequest(csr(t, generate(t), "a.example.test", "127.0.0.1"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		order, err := acmez.OrderParametersFromCSR(account, request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		order.Profile, order.Replaces = "numbers", replaces
+		got, err := c.ObtainCertificate(ctx, order)
+		if err != nil || len(got) == 0 {
+			t.Fatalf("got %d, %v", len(got), err)
+		}
+		block, _ := pem.Decode(got[0].ChainPEM)
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil || len(cert.IPAddresses) != 1 || cert.VerifyHostname("a.example.test") != nil {
+			t.Fatalf("got %v, %v", cert, err)
+		}
+		return cert
+	}
+	first := obtain(nil)
+	info, err := c.GetRenewalInfo(ctx, first)
+	if err != nil || info.SelectedTime.Before(info.SuggestedWindow.Start) || info.SelectedTime.After(first.NotAfter) || info.RetryAfter == nil {
+		t.Errorf("got %+v, %v", info, err)
+	}
+	second := obtain(first)
+	if account, err = c.AccountKeyRollover(ctx, account, generate(t)); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.RevokeCertificate(ctx, account, second, nil, acmezwords.ReasonSuperseded); err != nil {
+		t.Error(err)
+	}
+	if info, err := c.GetRenewalInfo(ctx, second); err != nil || info.SuggestedWindow.End.After(time.Now()) {
+		t.Errorf("revoked: got %+v, %v", info, err)
 	}
 }
