@@ -14,7 +14,7 @@ TESTFLAGS = -vet=off -count=1 -timeout 30m
 # house has a rule for it). The rest of both, and the scripts of the command line, are raced in the long run.
 MEETING = ./internal/steer/desk ./internal/steer/pages
 MEET = ^Test(ActsAtOnce|ALinkWorksOnce|AuditIsNotSent|AuditRowsOutliveTheirCollector|BrowserCheck|BrowserPages|EachListenerIsLookedAtOnceInAMinute|KillWhileIssuing|RevocationInService|RunAudit|RunNotices|ShardBound|SignedWhileChanging|VerdictIsKept|WhoLeavesEndsTheLook)$$
-RACED = ./internal/ground/health ./internal/ground/state ./internal/ground/fetch ./internal/keep/... ./internal/serve/... $$(go list ./internal/steer/... | grep -vxF "$$(go list $(MEETING))")
+RACED = ./internal/issue/acmeserver ./internal/ground/health ./internal/ground/state ./internal/ground/fetch ./internal/keep/... ./internal/serve/... $$(go list ./internal/steer/... | grep -vxF "$$(go list $(MEETING))")
 
 .PHONY: help run build test deps lint fuzz soak bench
 
@@ -78,7 +78,7 @@ fuzz:
 
 soak: deps build
 	@$(BUILD) -o bin/count ./internal/peers/count
-	@POSTSEAL_SOAK=1 POSTSEAL_BINARY=$(BINARY) bin/count -count=1 -timeout 60m ./... -- -race -count=1 -timeout 30m ./cmd/...
+	@POSTSEAL_SOAK=1 POSTSEAL_BINARY=$(BINARY) bin/count -count=1 -timeout 60m ./... -- -race -count=1 -timeout 60m ./cmd/... $(MEETING)
 
 bench: build
 	@$(BUILD) -o bin/spine ./bench/spine
