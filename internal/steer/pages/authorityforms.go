@@ -27,6 +27,10 @@ func (p *center) authorityRoutes() routes {
 	for path, f := range map[string]form{"/authority/init": p.initForm(), "/authority/issue": p.issueForm(), "/authority/revoke": p.revokeForm(), "/authority/keep": p.keepForm()} {
 		table[path] = map[string]http.HandlerFunc{http.MethodGet: p.signedIn(p.ask(f)), http.MethodPost: p.signedIn(p.take(f))}
 	}
+	for path, f := range p.shapeForms() {
+		table[path] = map[string]http.HandlerFunc{http.MethodGet: p.signedIn(p.ask(f)), http.MethodPost: p.signedIn(p.take(f))}
+	}
+	table["/authority/profiles"] = map[string]http.HandlerFunc{http.MethodGet: p.signedIn(p.profiles)}
 	maps.Copy(table, p.enrolmentRoutes())
 	return table
 }

@@ -14,6 +14,8 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"postseal/internal/ground/state"
+	"postseal/internal/ground/x509cert"
+	"postseal/internal/issue/ca"
 	"postseal/internal/peers"
 	"postseal/internal/steer/desk"
 )
@@ -50,14 +52,16 @@ func authorityVisits(session, serial string) map[string]request {
 	for name, target := range map[string]string{
 		"authority": "/authority", "book": "/authority/book", "book, searched": "/authority/book?search=printer.example.com&status=issued&profile=device", "book, none": "/authority/book?search=nobody",
 		"issued": "/authority/certificate?serial=" + serial, "issued now": "/authority/certificate?new=1&serial=" + serial, "issued, none": "/authority/certificate?serial=00", "issue": "/authority/issue", "certify": "/authority/certify",
-		"revoke": "/authority/revoke?serial=" + serial, "init": "/authority/init", "keep": "/authority/keep", "acme": "/authority/acme", "waiting": "/authority/pending", "waiting, all": "/authority/pending?all=1", "bad place": "/authority/book?after=x",
+		"revoke": "/authority/revoke?serial=" + serial, "init": "/authority/init", "keep": "/authority/keep", "acme": "/authority/acme", "extend": "/authority/extend", "rollover": "/authority/rollover", "profiles": "/authority/profiles", "profile": "/authority/profile", "profile, changed": "/authority/profile?profile=device", "profile, none": "/authority/profile?profile=nobody", "profile, removed": "/authority/profile/remove?profile=device", "waiting": "/authority/pending", "waiting, all": "/authority/pending?all=1", "bad place": "/authority/book?after=x",
 	} {
 		all[name] = request{target: target, session: session}
 	}
 	for name, form := range map[string][2]string{
 		"init again": {"/authority/init", ""}, "issued, shown": {"/authority/issue", "profile=server&domains=www.example.com&services=IMAP"}, "issued elsewhere": {"/authority/issue", "profile=server&domains=www.example.org"},
 		"certify nothing": {"/authority/certify", "profile=server"}, "certify rubbish": {"/authority/certify", "profile=server&pem=rubbish"}, "revocation": {"/authority/revoke", "serial=" + serial + "&reason=superseded"},
-		"no revocation": {"/authority/revoke", "serial=00"}, "acme key": {"/authority/acme/key", "profile=server&accounts=2&life=7"}, "acme key, elsewhere": {"/authority/acme/key", "profile=server&accounts=2&domains=example.org"}, "acme key, no number": {"/authority/acme/key", "profile=server&accounts=many"}, "no acme key": {"/authority/acme/key/revoke", "id=00"}, "no account": {"/authority/acme/account/revoke", "id=00"}, "no window": {"/authority/acme/renew/usual", "id=00"}, "window by http": {"/authority/acme/renew", "whom=servers&within=24&web=http://example.com"},
+		"no revocation": {"/authority/revoke", "serial=00"}, "extended": {"/authority/extend", "domains=example.org&networks=192.0.2.0/24"}, "nothing new": {"/authority/extend", ""}, "no network": {"/authority/extend", "networks=here"}, "rolled over": {"/authority/rollover", "authority=servers"}, "root rolled over": {"/authority/rollover", "authority=root"}, "no authority": {"/authority/rollover", "authority=nobody"},
+		"profile set": {"/authority/profile", "profile=device&domains=print.example.com&life=398d&approval=1"}, "profile new": {"/authority/profile", "profile=device&profile-name=printers&domains=print.example.com&life=30d"}, "profile too long": {"/authority/profile", "profile=device&life=900d"}, "profile removed": {"/authority/profile/remove", "profile=device"},
+		"acme key": {"/authority/acme/key", "profile=server&accounts=2&life=7"}, "acme key, elsewhere": {"/authority/acme/key", "profile=server&accounts=2&domains=example.org"}, "acme key, no number": {"/authority/acme/key", "profile=server&accounts=many"}, "no acme key": {"/authority/acme/key/revoke", "id=00"}, "no account": {"/authority/acme/account/revoke", "id=00"}, "no window": {"/authority/acme/renew/usual", "id=00"}, "window by http": {"/authority/acme/renew", "whom=servers&within=24&web=http://example.com"},
 		"no approval": {"/authority/pending/approve", "request=00"}, "no rejection": {"/authority/pending/reject", "request=00"}, "keeping": {"/authority/keep", "keep-days=400"}, "keeping too short": {"/authority/keep", "keep-days=1"}, "keeping x": {"/authority/keep", "keep-days=x"},
 	} {
 		all[name] = request{method: http.MethodPost, target: form[0], body: form[1], session: session}
@@ -191,11 +195,15 @@ func TestChangesOfTheAuthorityAreTranslated(t *testing.T) {
 		desk    *desk.Desk
 		request any
 	}{
-		"ca/init":   {none.Desk, desk.AuthorityRequest{}},
-		"ca/revoke": {o.Desk, desk.RevokeRequest{ID: "mail-example-com"}},
-		"ca/issue":  {o.Desk, desk.IssueRequest{Domains: []string{"www.example.com"}}},
-		"ca/keep":   {o.Desk, desk.KeepRequest{Days: 30}},
-		"ca/Revoke": {o.Desk, desk.RevokeRequest{ID: serial}},
+		"ca/init":        {none.Desk, desk.AuthorityRequest{}},
+		"ca/revoke":      {o.Desk, desk.RevokeRequest{ID: "mail-example-com"}},
+		"ca/issue":       {o.Desk, desk.IssueRequest{Domains: []string{"www.example.com"}}},
+		"ca/keep":        {o.Desk, desk.KeepRequest{Days: 30}},
+		"ca/extend":      {o.Desk, desk.ExtendRequest{Domains: []string{"example.org"}}},
+		"ca/rollover":    {o.Desk, desk.RolloverRequest{Name: "servers"}},
+		"ca/Rollover":    {o.Desk, desk.RolloverRequest{Name: "root"}},
+		"ca/profile-set": {o.Desk, desk.ProfileRequest{Profile: desk.ProfileFile{ProfileOptions: ca.ProfileOptions{Name: "code-signing", Purpose: ca.PurposeCode, Usages: []x509cert.Usage{x509cert.UsageCodeSigning}}, Life: "30d"}}},
+		"ca/Revoke":      {o.Desk, desk.RevokeRequest{ID: serial}},
 	} {
 		s, err := newStep(strings.ToLower(act), "act.ca-issue", "x", c.request)
 		if err != nil {
