@@ -2,7 +2,6 @@ package state
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"time"
 )
@@ -99,20 +98,22 @@ func (db *DB) appendBatch(batch []*appending) {
 		fail(fmt.Errorf("changing the state: %w", named(err)))
 		return
 	}
+	defer db.writeKept.settle(ctx)
 	defer tx.Rollback() // does nothing after a commit
+	kept := statements{tx, db.writeKept}
 	now := timestamp()
-	kept := 0
+	done := 0
 	for _, a := range batch {
-		if a.err = db.appendOne(ctx, tx, now, a); a.err == nil {
-			kept++
+		if a.err = db.appendOne(ctx, kept, now, a); a.err == nil {
+			done++
 		}
 	}
-	if kept == 0 {
+	if done == 0 {
 		return
 	}
 	// A number of its own decides what became of a commit whose answer is lost: see readBackOf.
 	var number int64
-	if err := tx.QueryRowContext(ctx, `UPDATE change_sequence SET seq = seq + 1 WHERE id = 2 RETURNING seq`).Scan(&number); err != nil {
+	if err := kept.QueryRowContext(ctx, `UPDATE change_sequence SET seq = seq + 1 WHERE id = 2 RETURNING seq`).Scan(&number); err != nil {
 		fail(fmt.Errorf("changing the state: %w", named(err)))
 		return
 	}
@@ -131,7 +132,7 @@ const (
 	revocationSequence = 3
 )
 
-func (db *DB) appendOne(ctx context.Context, tx *sql.Tx, now time.Time, a *appending) error {
+func (db *DB) appendOne(ctx context.Context, tx statements, now time.Time, a *appending) error {
 	if a.ctx.Err() != nil {
 		return fmt.Errorf("changing the state: %w", context.Cause(a.ctx))
 	}

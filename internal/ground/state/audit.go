@@ -131,7 +131,7 @@ func (tx *Tx) AuditHash(serverID string, number int64) ([]byte, error) {
 // EachAudit calls f with each row of a server from a number on, and its hash, in their order. f must not use
 // the transaction.
 func (tx *Tx) EachAudit(serverID string, from int64, f func(AuditRow, []byte)) error {
-	rows, err := tx.tx.QueryContext(tx.ctx, `SELECT number, at, who, origin, act, object, before, after, hash FROM audit
+	rows, err := tx.tx.stream(tx.ctx, `SELECT number, at, who, origin, act, object, before, after, hash FROM audit
 		WHERE server_id = $1 AND number >= $2 ORDER BY number`, serverID, from)
 	if err != nil {
 		return err

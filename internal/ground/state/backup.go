@@ -138,7 +138,7 @@ func (db *DB) snapshot(ctx context.Context, f func(*Tx, *os.File) error) error {
 	if err := os.RemoveAll(dir); err != nil { // both are open
 		return err
 	}
-	return f(&Tx{tx: tx, ctx: ctx, now: timestamp()}, file)
+	return f(&Tx{tx: statements{tx: tx}, ctx: ctx, now: timestamp()}, file)
 }
 
 // Tidy removes what a killed [DB.Snapshot] or [Place] has left behind. Nobody else may be at work.

@@ -73,7 +73,7 @@ func (db *DB) fillFacts(ctx context.Context) error {
 		return named(err)
 	}
 	defer begun.Rollback() // does nothing after a commit
-	tx := &Tx{tx: begun, ctx: ctx}
+	tx := &Tx{tx: statements{tx: begun}, ctx: ctx}
 	type row struct {
 		generation string
 		Member

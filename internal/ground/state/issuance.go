@@ -224,7 +224,7 @@ func (tx *Tx) EachRevoked(authorityID string, shard int64, from time.Time, f fun
 		query += ` AND shard = $3`
 		args = append(args, shard)
 	}
-	rows, err := tx.tx.QueryContext(tx.ctx, query+` ORDER BY serial`, args...)
+	rows, err := tx.tx.stream(tx.ctx, query+` ORDER BY serial`, args...)
 	if err != nil {
 		return err
 	}

@@ -20,7 +20,7 @@ func (db *DB) Keep(ctx context.Context, f func(*Tx) error) error {
 		return fmt.Errorf("keeping books in the state: %w", named(err))
 	}
 	defer tx.Rollback() // does nothing after a commit
-	t := &Tx{tx: tx, ctx: ctx, now: timestamp()}
+	t := &Tx{tx: statements{tx: tx}, ctx: ctx, now: timestamp()}
 	if err := f(t); err != nil {
 		return named(err)
 	}

@@ -61,8 +61,10 @@ type DB struct {
 	sound   atomic.Bool // it has been opened, and nothing was wrong with it since
 	write   *sql.DB     // one connection: one writer
 	read    *sql.DB
-	commit  func(commit func() error) error
-	files   fs.FS // the migrations
+	// writeKept and readKept are the compiled statements of the two.
+	writeKept, readKept *prepared
+	commit              func(commit func() error) error
+	files               fs.FS // the migrations
 
 	// writer holds one token while an Update runs, reading back included: another Update in between would
 	// take the sequence number of a refused one, which would then pass for made.
@@ -184,6 +186,7 @@ func (db *DB) open(ctx context.Context, path string) error {
 	if db.write, err = handle(path, readWrite, 1); err != nil {
 		return err
 	}
+	db.writeKept = newPrepared(db.write)
 	if err := db.migrate(ctx, version, newest); err != nil {
 		return err
 	}
@@ -197,6 +200,7 @@ func (db *DB) open(ctx context.Context, path string) error {
 	if db.read, err = handle(path, readOnly, 4); err != nil {
 		return err
 	}
+	db.readKept = newPrepared(db.read)
 	if err := db.read.QueryRowContext(ctx, `SELECT seq FROM change_sequence WHERE id = 1`).Scan(&db.seq); err != nil {
 		return fmt.Errorf("opening the state %s: reading the change sequence: %w", path, named(err))
 	}

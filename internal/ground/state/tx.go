@@ -15,7 +15,7 @@ type Actor struct {
 
 // Tx is one transaction.
 type Tx struct {
-	tx      *sql.Tx
+	tx      statements
 	ctx     context.Context
 	now     time.Time
 	actor   Actor
@@ -32,8 +32,9 @@ func (db *DB) View(ctx context.Context, f func(*Tx) error) error {
 	if err != nil {
 		return fmt.Errorf("reading the state: %w", named(err))
 	}
+	defer db.readKept.settle(ctx)
 	defer tx.Rollback() // a reader has nothing to lose
-	return db.noted(f(&Tx{tx: tx, ctx: ctx, now: timestamp()}))
+	return db.noted(f(&Tx{tx: statements{tx, db.readKept}, ctx: ctx, now: timestamp()}))
 }
 
 // Update calls f with a transaction for actor and commits it when f returns nil; then the change is
@@ -50,8 +51,9 @@ func (db *DB) Update(ctx context.Context, actor Actor, f func(*Tx) error) (int64
 	if err != nil {
 		return 0, fmt.Errorf("changing the state: %w", db.noted(err))
 	}
+	defer db.writeKept.settle(ctx)
 	defer tx.Rollback() // does nothing after a commit
-	t := &Tx{tx: tx, ctx: ctx, now: timestamp(), actor: actor}
+	t := &Tx{tx: statements{tx, db.writeKept}, ctx: ctx, now: timestamp(), actor: actor}
 	if err := f(t); err != nil {
 		return 0, db.noted(err)
 	}

@@ -239,18 +239,6 @@ func (f *founded) store(tx *state.Tx) error {
 	return nil
 }
 
-// authorities reads the organisation's own, and the host of their addresses.
-func (d *Desk) authorities(ctx context.Context) (all []state.Authority, host string, err error) {
-	err = d.db.View(ctx, func(tx *state.Tx) error {
-		if all, err = tx.Authorities(); err != nil {
-			return err
-		}
-		host, err = tx.PKIHost()
-		return err
-	})
-	return all, host, err
-}
-
 // Addresses of what an authority publishes, on plain HTTP: see [Desk.PKI].
 func listAddress(host, authority string, shard int64) string {
 	if shard == 0 {
@@ -340,26 +328,27 @@ func (d *Desk) profiles(ctx context.Context) ([]*ca.Profile, error) {
 
 // profileOptions are what profiles are made of.
 func (d *Desk) profileOptions(ctx context.Context) ([]ca.ProfileOptions, error) {
-	var domains []string
-	var changed map[string]string
-	err := d.db.View(ctx, func(tx *state.Tx) error {
-		org, err := tx.Organisation()
-		if err != nil {
-			return err
+	s, err := d.standing(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return slices.Clone(s.options), nil
+}
+
+// readProfiles reads the options of all profiles: those that are built in, for what the authorities may certify, and those
+// of administrators.
+func readProfiles(tx *state.Tx, authorities []state.Authority) ([]ca.ProfileOptions, error) {
+	org, err := tx.Organisation()
+	if err != nil {
+		return nil, err
+	}
+	domains := org.Domains
+	for _, a := range authorities { // what it may certify is what stands in its certificate
+		if cert, err := x509cert.ParseCertificate(a.Certificate); err == nil && a.State == state.AuthorityActive && len(cert.PermittedDNSDomains) > 0 {
+			domains = cert.PermittedDNSDomains
 		}
-		domains = org.Domains
-		all, err := tx.Authorities()
-		if err != nil {
-			return err
-		}
-		for _, a := range all { // what it may certify is what stands in its certificate
-			if cert, err := x509cert.ParseCertificate(a.Certificate); err == nil && a.State == state.AuthorityActive && len(cert.PermittedDNSDomains) > 0 {
-				domains = cert.PermittedDNSDomains
-			}
-		}
-		changed, err = tx.Profiles()
-		return err
-	})
+	}
+	changed, err := tx.Profiles()
 	if err != nil {
 		return nil, err
 	}
@@ -378,16 +367,19 @@ func (d *Desk) profileOptions(ctx context.Context) ([]ca.ProfileOptions, error) 
 	return options, nil
 }
 
-// profile finds one.
+// profile returns the profile of that name.
 func (d *Desk) profile(ctx context.Context, name string) (*ca.Profile, error) {
-	options, err := d.profileOptions(ctx)
+	s, err := d.standing(ctx)
 	if err != nil {
 		return nil, err
 	}
+	if p := s.profiles[name]; p != nil {
+		return p, nil
+	}
 	unknown := &UnknownProfileError{Name: name}
-	for _, o := range options {
+	for _, o := range s.options {
 		if o.Name == name {
-			return ca.NewProfile(o) // the others are not needed: there is one look for each certificate
+			return ca.NewProfile(o) // which says what is wrong with it
 		}
 		unknown.Known = append(unknown.Known, o.Name)
 	}

@@ -286,6 +286,9 @@ func (h *house) exec(t *testing.T, query string, args ...any) {
 	}
 	_, err = db.ExecContext(t.Context(), query, args...)
 	h.kept.forget()
+	h.pki.mu.Lock()
+	h.pki.standing, h.pki.shards = nil, nil
+	h.pki.mu.Unlock()
 	if err := errors.Join(err, db.Close()); err != nil {
 		t.Fatal(err)
 	}

@@ -46,30 +46,31 @@ func (d *Desk) issueOne(ctx context.Context, who state.Actor, w wanted) (*issued
 	if w.profile.NeedsApproval() && !w.agreed {
 		return nil, fmt.Errorf("issuing for profile %s: %w", w.profile.Name(), ErrApproval) // whoever calls keeps it for one
 	}
-	all, host, err := d.authorities(ctx)
+	s, err := d.standing(ctx)
 	if err != nil {
 		return nil, err
 	}
-	i := slices.IndexFunc(all, func(a state.Authority) bool {
+	i := slices.IndexFunc(s.authorities, func(a state.Authority) bool {
 		return a.Purpose == string(w.profile.Purpose()) && a.State == state.AuthorityActive
 	})
 	if i < 0 {
 		return nil, fmt.Errorf("issuing for %s: %w", w.profile.Purpose(), ErrNoAuthority)
 	}
-	a := all[i]
-	issuer, err := d.issuer(ctx, a, host)
+	a := s.authorities[i]
+	issuer, err := d.issuer(ctx, a, s.host)
 	if err != nil {
 		return nil, err
 	}
 	for {
-		out, err := d.issueInShard(ctx, issuingNow{who: who, wanted: w, authority: a, host: host, issuer: issuer})
+		out, err := d.issueInShard(ctx, issuingNow{who: who, wanted: w, authority: a, host: s.host, issuer: issuer})
 		if errors.Is(err, state.ErrShardFull) {
+			d.noPlace(a.ID)
 			continue // others took its last places; the next one has room for shardSize
 		}
 		if err != nil || out == nil {
 			return nil, err
 		}
-		return &issued{out.Draft.Serial, out.Certificate, chainBelow(a)}, nil
+		return &issued{out.Draft.Serial, out.Certificate, slices.Clone(s.chains[a.ID])}, nil
 	}
 }
 
@@ -101,11 +102,8 @@ type issuingNow struct {
 // issueInShard draws it up for the shard that has room now, and issues it. A draft alone gives nothing.
 func (d *Desk) issueInShard(ctx context.Context, w issuingNow) (*ca.Issued, error) {
 	l := &ledger{desk: d, who: w.who, requester: w.requester, authority: w.authority.ID, secret: w.secret, planned: w.planned}
-	err := d.db.View(ctx, func(tx *state.Tx) (err error) {
-		l.shard, err = tx.CurrentShard(w.authority.ID, shardSize)
-		return err
-	})
-	if err != nil {
+	var err error
+	if l.shard, err = d.place(ctx, w.authority.ID); err != nil {
 		return nil, err
 	}
 	r := ca.Request{PublicKey: w.key, Names: w.names, Subject: w.subject, CRL: listAddress(w.host, w.authority.Name, l.shard)}

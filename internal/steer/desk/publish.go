@@ -28,6 +28,9 @@ type publishing struct {
 	responders map[string]keptResponder
 	changes    uint64 // counts revocations: what was concluded before the last is not kept
 
+	standing *standing        // as of the change of its seq
+	shards   map[string]int64 // the list that has room, by the id of its authority
+
 	looked  time.Time // when the state was last asked for its count of revocations
 	counted int64     // that count
 
