@@ -77,29 +77,34 @@ func addresses(serial string) map[string]string {
 		"listeners": "/listeners", "trust": "/trust", "trust-add": "/trust/add", "distrust": "/trust/distrust",
 		"plan": "/plan", "calendar": "/plan/calendar", "authorities": "/plan/authorities?want=acme", "check": "/check", "audit": "/audit?all=1", "backup": "/backup", "tokens": "/tokens", "notices": "/notices", "report": "/report?days=30",
 		"authority": "/authority", "book": "/authority/book", "issued": "/authority/certificate?serial=" + serial, "issue": "/authority/issue", "certify": "/authority/certify", "revoke": "/authority/revoke?serial=" + serial,
-		"ca-init": "/authority/init", "ca-keep": "/authority/keep", "waiting": "/authority/pending?all=1",
+		"ca-init": "/authority/init", "ca-keep": "/authority/keep", "waiting": "/authority/pending?all=1", "machines": "/authority/acme",
 		"wizard": "/wizard", "wizard-services": wizardAt("services", "kind=public"), "wizard-names": wizardAt("names", wizardAnswers+"&domain=other.example.com"), "wizard-authority": wizardAt("authority", wizardAnswers+"&want=old-android"),
 		"wizard-organisation": wizardAt("organisation", wizardAnswers+"&authority=digicert&validation=organisation"), "wizard-key": wizardAt("key", wizardSelf), "wizard-review": wizardAt("review", wizardAnswers+"&authority=letsencrypt&want=old-android&ou=IT"),
 		"signed-out": "/sign-in", "not-found": "/nothing",
 	}
 }
 
+// TestEveryRouteHasAnAddress: a page that TestBrowserPages does not open is looked at by nobody.
+func TestEveryRouteHasAnAddress(t *testing.T) {
+	t.Parallel()
+	known := slices.Collect(maps.Values(addresses("00")))
+	for path, methods := range (&center{printer: newPrinter(nil)}).routes() {
+		if methods[http.MethodGet] == nil || strings.HasSuffix(path, "/download") || path == "/healthz" {
+			continue
+		}
+		if !slices.ContainsFunc(known, func(a string) bool { got, _, _ := strings.Cut(a, "?"); return got == path }) {
+			t.Errorf("%s is a page that TestBrowserPages does not open; give it an address", path)
+		}
+	}
+}
+
 // TestBrowserPages visits every page that can be opened, in both languages, by day and night, on a screen and a phone: axe-core
-// looks for what keeps people out, and the tab key goes through all of it. A route without an address here fails.
+// looks for what keeps people out, and the tab key goes through all of it.
 func TestBrowserPages(t *testing.T) {
 	t.Parallel()
 	peers.Need(t, "chromium", "openssl")
 	o, serial := full(t)
 	pages := addresses(serial)
-	for path, methods := range (&center{printer: newPrinter(nil), desk: o.Desk}).routes() {
-		file := strings.HasSuffix(path, "/download") || path == "/healthz"
-		if methods[http.MethodGet] == nil || file {
-			continue
-		}
-		if !slices.ContainsFunc(slices.Collect(maps.Values(pages)), func(a string) bool { got, _, _ := strings.Cut(a, "?"); return got == path }) {
-			t.Errorf("%s is a page that this test does not open; give it an address", path)
-		}
-	}
 	v := newVisit(t)
 	messages := chromedp.Console(v.ctx)
 	base := serveManagement(t, o)

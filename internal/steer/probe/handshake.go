@@ -62,7 +62,8 @@ func (l *look) shake(ctx context.Context, config *tls.Config, injected string) (
 		return nil
 	}
 	s.conn = tls.Client(conn, config)
-	if err := s.conn.HandshakeContext(ctx); err != nil {
+	// The end of ctx breaks the connection (dial); HandshakeContext would start a goroutine more to do the same.
+	if err := s.conn.Handshake(); err != nil {
 		done()
 		return s, l.handshakeFault(err)
 	}
@@ -123,15 +124,22 @@ func plain(err error) string {
 }
 
 // everything is what crypto/tls can be made to accept, so that a server with old habits shows its certificate too.
-func everything() *tls.Config {
-	var suites []uint16
+func (p *Prober) everything() *tls.Config {
+	return &tls.Config{MinVersion: tls.VersionTLS10, CipherSuites: p.suites}
+}
+
+// suitesOf lists all suites, and those among them by name that crypto/tls itself would not offer. Each call of crypto/tls
+// makes its tables anew, which a prober of thousands of endpoints does once.
+func suitesOf() (all []uint16, weak map[uint16]string) {
+	weak = make(map[uint16]string)
 	for _, s := range tls.CipherSuites() {
-		suites = append(suites, s.ID)
+		all = append(all, s.ID)
 	}
 	for _, s := range tls.InsecureCipherSuites() {
-		suites = append(suites, s.ID)
+		all = append(all, s.ID)
+		weak[s.ID] = s.Name
 	}
-	return &tls.Config{MinVersion: tls.VersionTLS10, CipherSuites: suites}
+	return all, weak
 }
 
 // suitesFor are the suites of TLS 1.2 in which a server proves itself with RSA, or with ECDSA (RFC 8422 section 2).

@@ -28,10 +28,8 @@ func (l *look) judgeSession(state tls.ConnectionState) {
 	if state.Version == tls.VersionTLS12 {
 		r.add(CodeNoTLS13, Info, "does not speak TLS 1.3")
 	}
-	for _, s := range tls.InsecureCipherSuites() {
-		if s.ID == state.CipherSuite {
-			r.add(CodeWeakCipher, Warn, "chooses "+s.Name+" before anything better that was offered")
-		}
+	if name, weak := l.prober.weak[state.CipherSuite]; weak {
+		r.add(CodeWeakCipher, Warn, "chooses "+name+" before anything better that was offered")
 	}
 	if !r.PostQuantum {
 		r.add(CodeNotPostQuantum, Info, "its key exchange "+r.KeyExchange+" is not post-quantum")

@@ -54,11 +54,11 @@ func dial(ctx context.Context, addresses []netip.AddrPort, limit time.Duration) 
 		if i < len(addresses)-1 {
 			share = limit / connectShare
 		}
-		d := net.Dialer{Timeout: min(share, time.Until(end)), KeepAlive: -1, LocalAddr: strange(a.Addr())}
-		conn, err := d.DialContext(ctx, "tcp", a.String())
-		if d.LocalAddr != nil && (errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EINVAL)) { // no second address here
-			d.LocalAddr = nil
-			conn, err = d.DialContext(ctx, "tcp", a.String())
+		d := net.Dialer{Timeout: min(share, time.Until(end)), KeepAlive: -1}
+		from := strange(a.Addr())
+		conn, err := d.DialTCP(ctx, "tcp", from, a)
+		if from.IsValid() && (errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EINVAL)) { // no second address here
+			conn, err = d.DialTCP(ctx, "tcp", netip.AddrPort{}, a)
 		}
 		if err != nil {
 			if first == nil {
@@ -75,18 +75,18 @@ func dial(ctx context.Context, addresses []netip.AddrPort, limit time.Duration) 
 	return nil, nil, first
 }
 
-// strange is the address to come from; nil leaves it to the system. Servers trust their own address more than others:
+// strange is the address to come from; the zero value leaves it to the system. Servers trust their own address more than others:
 // Dovecot takes passwords in clear from it whatever is configured. A stranger never has it, so over loopback we come from
 // another one.
-func strange(to netip.Addr) net.Addr {
+func strange(to netip.Addr) netip.AddrPort {
 	if !to.Is4() || !to.IsLoopback() {
-		return nil
+		return netip.AddrPort{}
 	}
 	from := netip.AddrFrom4([4]byte{127, 0, 0, 2})
 	if to == from {
 		from = netip.AddrFrom4([4]byte{127, 0, 0, 3})
 	}
-	return net.TCPAddrFromAddrPort(netip.AddrPortFrom(from, 0))
+	return netip.AddrPortFrom(from, 0)
 }
 
 // sameAddress says whether both ends of a connection have one address.

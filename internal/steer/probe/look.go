@@ -116,7 +116,7 @@ func (p *Prober) endpoint(ctx context.Context, e Endpoint, addresses []netip.Add
 // run makes the connections, the one that tells most first.
 func (l *look) run(ctx context.Context) {
 	r := l.result
-	s, f := l.shake(ctx, everything(), "")
+	s, f := l.shake(ctx, l.prober.everything(), "")
 	r.Clear = s.clear
 	if c := s.clear; c != nil && c.PlainLogin {
 		if l.own {

@@ -53,6 +53,8 @@ type Prober struct {
 	resolver              Resolver
 	machine, organisation Verifier
 	revocation            trust.Mode
+	suites                []uint16          // that crypto/tls knows; never changed
+	weak                  map[uint16]string // those among them that it would not offer by itself, with their names; never changed
 }
 
 // New makes a prober of checked options.
@@ -68,6 +70,7 @@ func New(o Options) (*Prober, error) {
 		p.limit = defaultLimit
 	}
 	p.total = 3 * p.limit
+	p.suites, p.weak = suitesOf()
 	if p.resolver == nil {
 		p.resolver = new(net.Resolver)
 	}
@@ -159,14 +162,18 @@ func (p *Prober) endpoints(ctx context.Context, h Host, endpoints []Endpoint, ad
 	r := Report{Host: h.Name, Why: h.Why, Endpoints: []Result{}, Findings: []Finding{}}
 	results := make([]Result, len(endpoints))
 	var wg sync.WaitGroup
-	for i, e := range endpoints {
-		wg.Go(func() {
-			if e.Address.IsValid() || addresses == nil {
-				results[i] = p.Endpoint(ctx, e)
-				return
-			}
+	one := func(i int) {
+		if e := endpoints[i]; e.Address.IsValid() || addresses == nil {
+			results[i] = p.Endpoint(ctx, e)
+		} else {
 			results[i] = p.endpoint(ctx, e, addresses)
-		})
+		}
+	}
+	for i := 1; i < len(endpoints); i++ {
+		wg.Go(func() { one(i) })
+	}
+	if len(endpoints) > 0 {
+		one(0)
 	}
 	wg.Wait()
 	for _, result := range results {
