@@ -23,10 +23,14 @@ func main() {
 	endpoints := flag.Int("endpoints", 2000, "endpoints to look at")
 	peers := flag.Int("peers", 50, "handshakes of openssl s_client in a run")
 	serve := flag.String("serve", "", "be the servers, and write the root and the list of hosts into this directory")
+	bare := flag.String("bare", "", "make one handshake with each host of the list in this directory and nothing else, and end")
 	flag.Parse()
 	os.Exit(gauge.Run("check", func(ctx context.Context) error {
 		if *serve != "" {
 			return serveAll(ctx, *serve, *endpoints)
+		}
+		if *bare != "" {
+			return shakeAll(ctx, *bare)
 		}
 		m := measurement{binary: *binary, runs: *runs, endpoints: *endpoints, peers: *peers}
 		return m.all(ctx, os.Stdout)

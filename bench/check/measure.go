@@ -41,13 +41,17 @@ func (m *measurement) all(ctx context.Context, w io.Writer) (err error) {
 		return err
 	}
 	defer stop()
-	var ours, walls, theirs []float64
+	var ours, walls, bare, theirs []float64
 	for range m.runs {
 		cpu, wall, err := m.check(ctx)
 		if err != nil {
 			return err
 		}
 		ours, walls = append(ours, gauge.Milliseconds(cpu)/float64(m.endpoints)), append(walls, wall.Seconds())
+		if cpu, err = m.bare(ctx); err != nil {
+			return err
+		}
+		bare = append(bare, gauge.Milliseconds(cpu)/float64(m.endpoints))
 		if cpu, err = m.openssl(ctx); err != nil {
 			return err
 		}
@@ -56,6 +60,7 @@ func (m *measurement) all(ctx context.Context, w io.Writer) (err error) {
 	gauge.Head(w, fmt.Sprintf("median of %d", m.runs))
 	gauge.Row(w, "check --quick, CPU per endpoint, ms", 2, ours)
 	gauge.Row(w, fmt.Sprintf("check --quick of %d endpoints, one core, s", m.endpoints), 2, walls)
+	gauge.Row(w, "the same handshakes and nothing else, CPU per endpoint, ms", 2, bare)
 	gauge.Row(w, "openssl s_client, CPU per endpoint, ms", 2, theirs)
 	return nil
 }
@@ -105,6 +110,20 @@ func (m *measurement) check(ctx context.Context) (cpu, wall time.Duration, err e
 		return 0, 0, fmt.Errorf("running check: %v: %q, want %q", err, last, want)
 	}
 	return gauge.Used(cmd), wall, nil
+}
+
+// bare makes the same handshakes without looking at anything.
+func (m *measurement) bare(ctx context.Context) (time.Duration, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return 0, err
+	}
+	cmd := exec.CommandContext(ctx, self, "-bare", m.dir)
+	cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return 0, fmt.Errorf("making handshakes: %w:\n%s", err, out)
+	}
+	return gauge.Used(cmd), nil
 }
 
 // openssl makes one handshake with each of the first endpoints.

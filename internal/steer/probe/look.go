@@ -180,7 +180,8 @@ func (l *look) take(chain []*x509.Certificate) {
 	if r.Certificate == nil {
 		facts := x509cert.Inspect(chain[0])
 		r.Certificate = &facts
-		for _, c := range chain {
+		r.Chain = append(r.Chain, Visible(facts.Subject, 200))
+		for _, c := range chain[1:] {
 			r.Chain = append(r.Chain, Visible(x509cert.SubjectText(c.Subject), 200))
 		}
 	}
