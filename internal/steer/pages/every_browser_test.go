@@ -77,7 +77,7 @@ func addresses(serial string) map[string]string {
 		"listeners": "/listeners", "trust": "/trust", "trust-add": "/trust/add", "distrust": "/trust/distrust",
 		"plan": "/plan", "calendar": "/plan/calendar", "authorities": "/plan/authorities?want=acme", "check": "/check", "audit": "/audit?all=1", "backup": "/backup", "tokens": "/tokens", "notices": "/notices", "report": "/report?days=30",
 		"authority": "/authority", "book": "/authority/book", "issued": "/authority/certificate?serial=" + serial, "issue": "/authority/issue", "certify": "/authority/certify", "revoke": "/authority/revoke?serial=" + serial,
-		"ca-init": "/authority/init", "ca-keep": "/authority/keep", "waiting": "/authority/pending?all=1", "machines": "/authority/acme",
+		"ca-init": "/authority/init", "ca-keep": "/authority/keep", "waiting": "/authority/pending?all=1", "machines": "/authority/acme", "extend": "/authority/extend", "rollover": "/authority/rollover", "profiles": "/authority/profiles", "profile": "/authority/profile?profile=device", "unprofile": "/authority/profile/remove?profile=device",
 		"wizard": "/wizard", "wizard-services": wizardAt("services", "kind=public"), "wizard-names": wizardAt("names", wizardAnswers+"&domain=other.example.com"), "wizard-authority": wizardAt("authority", wizardAnswers+"&want=old-android"),
 		"wizard-organisation": wizardAt("organisation", wizardAnswers+"&authority=digicert&validation=organisation"), "wizard-key": wizardAt("key", wizardSelf), "wizard-review": wizardAt("review", wizardAnswers+"&authority=letsencrypt&want=old-android&ou=IT"),
 		"signed-out": "/sign-in", "not-found": "/nothing",
