@@ -10,7 +10,7 @@ import (
 
 // CertifyRoot certifies another root of the organisation, its successor: whoever trusts only i accepts what stands below
 // it. The certificate ends with the one of the two that ends first. It has no constraints, as its own has none.
-func (i *Issuer) CertifyRoot(root *x509.Certificate, crl, issuers string) ([]byte, error) {
+func (i *Issuer) CertifyRoot(root *x509.Certificate, crl, issuers string, plan func(Planned) error) ([]byte, error) {
 	if i.purpose != PurposeRoot || !root.IsCA || root.CheckSignatureFrom(root) != nil {
 		return nil, fmt.Errorf("certifying a root by an authority for %s: %w", i.purpose, ErrIssuer)
 	}
@@ -21,7 +21,7 @@ func (i *Issuer) CertifyRoot(root *x509.Certificate, crl, issuers string) ([]byt
 	if root.NotAfter.Before(ends) {
 		ends = root.NotAfter
 	}
-	o := AuthorityOptions{Purpose: PurposeRoot, Subject: root.Subject, Key: root.PublicKey, CRL: crl, Issuers: issuers, crossed: true}
+	o := AuthorityOptions{Purpose: PurposeRoot, Subject: root.Subject, Key: root.PublicKey, CRL: crl, Issuers: issuers, Plan: plan, crossed: true}
 	raw, cert, err := i.certifyAuthority(o, ends)
 	if err != nil {
 		return nil, err

@@ -27,7 +27,10 @@ const (
 type AuthorityOptions struct {
 	Purpose Purpose
 	Subject pkix.Name
-	Key     crypto.PublicKey
+	// RawSubject, if not nil, are the octets to write for Subject: those of a certificate that is there already, because
+	// what it issued is found by them (RFC 5280 section 7.1 compares names, and many clients compare octets).
+	RawSubject []byte
+	Key        crypto.PublicKey
 	// Domains and Networks become name constraints (RFC 5280 section 4.2.1.10). A root has none: it signs our own
 	// authorities only, and adding a domain must not need it to be trusted anew.
 	Domains  []string
@@ -38,6 +41,8 @@ type AuthorityOptions struct {
 	Years int
 	// CRL, OCSP and Issuers are http addresses of the authority above. Empty ones are left out.
 	CRL, OCSP, Issuers string
+	// Plan, if not nil, is called with what will be signed before the key is touched. If it fails, nothing is signed.
+	Plan func(Planned) error
 
 	crossed bool // a root's other certificate, by another root: see CertifyRoot
 }
@@ -62,6 +67,9 @@ func SelfSign(o AuthorityOptions, signer crypto.Signer) (raw []byte, err error) 
 	}
 	tbs, err := o.body(a, subject, keyID, time.Time{})
 	if err != nil {
+		return nil, err
+	}
+	if err := o.plan(tbs, o.Subject); err != nil {
 		return nil, err
 	}
 	s, err := a.Sign(signer, tbs)
@@ -103,6 +111,9 @@ func (i *Issuer) certifyAuthority(o AuthorityOptions, ends time.Time) ([]byte, *
 	if err != nil {
 		return nil, nil, err
 	}
+	if err := o.plan(tbs, i.cert.Subject); err != nil {
+		return nil, nil, err
+	}
 	raw, err := i.sign(tbs)
 	if err != nil {
 		return nil, nil, err
@@ -120,6 +131,9 @@ func (i *Issuer) certifyAuthority(o AuthorityOptions, ends time.Time) ([]byte, *
 func (o AuthorityOptions) subject() ([]byte, error) {
 	if err := x509cert.CheckSubject(o.Subject); err != nil {
 		return nil, err
+	}
+	if o.RawSubject != nil {
+		return o.RawSubject, nil
 	}
 	return asn1.Marshal(o.Subject.ToRDNSequence())
 }

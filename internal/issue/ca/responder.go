@@ -18,7 +18,8 @@ const ResponderLife = 30 * day
 
 // CertifyResponder makes the certificate of a key that signs OCSP answers in the authority's name (RFC 6960 section
 // 4.2.2.2): the authority's own key is then not touched by what strangers ask. The key must not be the authority's.
-func (i *Issuer) CertifyResponder(pub crypto.PublicKey, now time.Time) (*x509.Certificate, error) {
+// plan, if not nil, is as in [AuthorityOptions].
+func (i *Issuer) CertifyResponder(pub crypto.PublicKey, now time.Time, plan func(Planned) error) (*x509.Certificate, error) {
 	if i.purpose == PurposeRoot {
 		return nil, fmt.Errorf("a responder below a root: what it issues is named in its list: %w", ErrIssuer)
 	}
@@ -54,6 +55,9 @@ func (i *Issuer) CertifyResponder(pub crypto.PublicKey, now time.Time) (*x509.Ce
 	}
 	tbs, err := b.encode()
 	if err != nil {
+		return nil, err
+	}
+	if err := (AuthorityOptions{Purpose: "ocsp", Plan: plan}).plan(tbs, i.cert.Subject); err != nil {
 		return nil, err
 	}
 	raw, err := i.sign(tbs)

@@ -108,7 +108,7 @@ func newWorld(t testing.TB, kind keys.Kind) world {
 
 func (w world) signer(t testing.TB) *Signer {
 	t.Helper()
-	cert, err := w.authority.CertifyResponder(w.key.Public(), time.Now())
+	cert, err := w.authority.CertifyResponder(w.key.Public(), time.Now(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -326,7 +326,7 @@ func TestNewSigner(t *testing.T) {
 	if _, err := NewSigner(w.leaf, w.key); !errors.Is(err, ErrSigner) {
 		t.Errorf("a server's certificate: got %v, want ErrSigner", err)
 	}
-	cert, err := w.authority.CertifyResponder(w.key.Public(), time.Now())
+	cert, err := w.authority.CertifyResponder(w.key.Public(), time.Now(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

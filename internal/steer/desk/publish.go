@@ -221,13 +221,17 @@ func (d *Desk) responder(ctx context.Context, name string) (*ocsp.Responder, err
 	if err != nil {
 		return nil, err
 	}
-	cert, err := issuer.CertifyResponder(key.Public(), time.Now())
+	// It is written down before it is signed: an authority signs nothing that nobody remembers.
+	s := &signings{desk: d, ctx: ctx, who: publisher()}
+	cert, err := issuer.CertifyResponder(key.Public(), time.Now(), s.plan)
 	if err != nil {
 		return nil, err
 	}
-	// It is written down before it is used: an authority signs nothing that nobody remembers.
 	err = d.db.Append(ctx, publisher(), func(tx *state.Tx) error {
 		tx.ActFor(d.server)
+		if err := record(tx, cert.Raw); err != nil {
+			return err
+		}
 		return tx.Audit("ca responder", name, nil, map[string]any{"serial": x509cert.Inspect(cert).Serial, "thumbprint": x509cert.Thumbprint(cert.Raw), "notAfter": cert.NotAfter.UTC()})
 	})
 	if err != nil {

@@ -324,7 +324,7 @@ func (s *successor) newRoot(next *state.Authority, subject pkix.Name, key *keys.
 	if err != nil {
 		return nil, err
 	}
-	cross, err := s.issuer.CertifyRoot(cert, listAddress(s.host, s.root.Name, 0), certificateAddress(s.host, s.root.Name))
+	cross, err := s.issuer.CertifyRoot(cert, listAddress(s.host, s.root.Name, 0), certificateAddress(s.host, s.root.Name), s.signings.plan)
 	if err != nil {
 		return nil, err
 	}
