@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"postseal/internal/ground/durable"
+	"postseal/internal/ground/state"
 	"postseal/internal/steer/admin"
 	"postseal/internal/steer/desk"
 )
@@ -16,15 +17,19 @@ import (
 func (a *app) caCommand() *cobra.Command {
 	return noun("ca", "The organisation's own authority", a.caInitCommand(), a.caShowCommand(), a.caIssueCommand(), a.caListCommand(), a.caCountsCommand(), a.caKeepCommand(), a.caHealthCommand(), a.caPublishCommand(),
 		a.caRevokeCommand(), a.caCRLCommand(), a.caProfileCommand(), a.caPendingCommand(), a.caApproveCommand(), a.caRejectCommand(), a.caCertificateCommand(), a.caBulkCommand(), a.caExtendCommand(), a.caRolloverCommand(),
+		a.caRequestCommand(), a.caImportCommand(), a.caWithdrawCommand(), a.caRootCommand(), a.caCeremonyCommand(),
 		a.caEABCommand(), a.caAccountCommand(), a.caARICommand())
 }
 
 func (a *app) caInitCommand() *cobra.Command {
 	var r desk.AuthorityRequest
+	var subordinate, elsewhere bool
 	c := &cobra.Command{
 		Use: "init", Short: "Make the organisation's own authority", Args: noArgs,
 		Long: "Make the organisation's own authority: a root, and below it one issuing authority each for servers, clients, S/MIME and code, for the accepted domains and nothing else.\n" +
-			"The root is trusted here from then on; give it to other machines with: postseal trust export",
+			"The root is trusted here from then on; give it to other machines with: postseal trust export\n" +
+			"With --subordinate there is no root of ours: the issuing authorities are certified by one that is there, such as AD CS. With --ceremony the root's key is never on this server.\n" +
+			"Both make the keys of the issuing authorities and requests that wait: postseal ca request, then postseal ca import",
 		Example: "  postseal ca init --pki-host pki.example.com",
 	}
 	f := c.Flags()
@@ -32,7 +37,18 @@ func (a *app) caInitCommand() *cobra.Command {
 	f.StringVar(&r.PKIHost, "pki-host", "", "`HOST` or HOST:PORT where strangers reach this server's listener http (default this server)")
 	f.StringVar(&r.RootKey, "root-key", "", "`KIND` of the root's key (default ecdsa-p384)")
 	f.StringArrayVar(&r.Domains, "domain", nil, "a `DOMAIN` that may be certified; repeatable (default the accepted domains)")
+	f.BoolVar(&subordinate, "subordinate", false, "below the root of another organisation or program")
+	f.BoolVar(&elsewhere, "ceremony", false, "below a root of ours on another machine, see: postseal ca ceremony")
+	f.StringArrayVar(&r.Purposes, "purpose", nil, "`PURPOSE` of an issuing authority: servers, clients, smime, code or ipsec; repeatable (default one each)")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
+		switch {
+		case subordinate && elsewhere:
+			return &usageError{errors.New("--subordinate and --ceremony exclude each other")}
+		case subordinate:
+			r.Superior = state.WayForeign
+		case elsewhere:
+			r.Superior = state.WayCeremony
+		}
 		return a.change(cmd.Context(), "ca/init", func(d desk.Doing) any { r.Doing = d; return r })
 	}
 	return c
@@ -51,7 +67,11 @@ func (a *app) caShowCommand() *cobra.Command {
 			}
 			t := a.table("AUTHORITY", "SUBJECT", "ENDS", "DOMAINS", "SHA-256")
 			for _, x := range v.Authorities {
-				t.row(x.Name, x.Subject, localDate(x.NotAfter), strings.Join(x.Domains, ","), x.SHA256)
+				ends := localDate(x.NotAfter)
+				if x.State == state.AuthorityPending {
+					ends = x.State
+				}
+				t.row(x.Name, x.Subject, ends, strings.Join(x.Domains, ","), x.SHA256)
 			}
 			if err := t.end(); err != nil {
 				return err

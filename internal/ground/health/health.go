@@ -94,6 +94,8 @@ const (
 	CodeAuditUnsigned Code = "auditUnsigned"
 	// CodeAuthorityUntended: what our own authority does by itself has failed: the book or the lists are not kept as they should.
 	CodeAuthorityUntended Code = "authorityUntended"
+	// CodeRootListEnding: the revocation list of a root whose key is elsewhere ends soon, or has ended.
+	CodeRootListEnding Code = "rootListEnding"
 )
 
 // Codes returns every condition code, for the test that each has a hint.
@@ -105,7 +107,7 @@ func Codes() []Code {
 		CodeCertificateRevoked, CodeRevocationUnchecked, CodeServedNotBound, CodeClientsObject,
 		CodeRecoveryUntested, CodeRecoveryUnsigned, CodeRecoveryIncomplete, CodeNoBackup, CodeBackupOld,
 		CodeTokenEnding, CodeAuditNotSent, CodeNoticeNotSent,
-		CodeAuditBroken, CodeAuditUnsigned, CodeAuthorityUntended,
+		CodeAuditBroken, CodeAuditUnsigned, CodeAuthorityUntended, CodeRootListEnding,
 	}
 }
 

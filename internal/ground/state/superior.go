@@ -153,3 +153,18 @@ func (tx *Tx) AuthorityList(authorityID string) (der []byte, err error) {
 func (tx *Tx) ForgetAuthorityList(authorityID string) error {
 	return tx.exec(`DELETE FROM authority_list WHERE authority_id = $1`, authorityID)
 }
+
+// RootKey is the kind of key of the root that a ceremony is to make, empty if none is.
+func (tx *Tx) RootKey() (string, error) {
+	var kind sql.NullString
+	err := tx.tx.QueryRowContext(tx.ctx, `SELECT root_key FROM authority_setting WHERE id = 1`).Scan(&kind)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", nil
+	}
+	return kind.String, err
+}
+
+// SetRootKey sets it, after [Tx.SetPKIHost].
+func (tx *Tx) SetRootKey(kind string) error {
+	return tx.hit(`UPDATE authority_setting SET root_key = $1 WHERE id = 1`, nullable(kind))
+}

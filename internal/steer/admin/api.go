@@ -153,6 +153,12 @@ func acts(d *desk.Desk) map[string]act {
 		"ca/revoke":          administering(d.Revoke),
 		"ca/extend":          administering(d.Extend),
 		"ca/rollover":        administering(d.Rollover),
+		"ca/requests":        looking(func(ctx context.Context, _ Nothing) (*desk.WaitingRequests, error) { return d.AuthorityRequests(ctx) }),
+		"ca/import":          administering(d.ImportAuthority),
+		"ca/withdraw":        administering(d.Withdraw),
+		"ca/root-export":     administering(d.ExportRoot), // a private key leaves
+		"ca/root-remove":     administering(d.RemoveRoot),
+		"ca/root-import":     administering(d.ImportRoot),
 		"ca/profile-list":    looking(func(ctx context.Context, _ Nothing) ([]desk.ProfileView, error) { return d.CAProfiles(ctx) }),
 		"ca/profile-show":    looking(func(ctx context.Context, r Named) (*desk.ProfileView, error) { return d.CAProfile(ctx, r.ID) }),
 		"ca/profile-set":     administering(d.SetCAProfile),
@@ -298,7 +304,7 @@ func serveActs(d *desk.Desk, log *slog.Logger, asks asker) http.Handler {
 
 // bringsFiles says whether an act is given whole files.
 func bringsFiles(act string) bool {
-	return slices.Contains([]string{"cert/import", "trust/add", "trust/distrust"}, act)
+	return slices.Contains([]string{"cert/import", "trust/add", "trust/distrust", "ca/import", "ca/root-remove", "ca/root-import"}, act)
 }
 
 // statusOf is the HTTP status of a refusal.

@@ -43,7 +43,7 @@ func operations(table map[string]act) []openapi.Operation {
 func closures() map[string]string {
 	return map[string]string{
 		"cert/show": "Certificate", "lineage/list": "Lineages", "lineage/show": "Lineage", "listener/list": "Listeners", "service/list": "Services",
-		"status/show": "Status", "cert/opening": "Opening", "trust/list": "Trust", "trust/beliefs": "Beliefs", "check/run": "Check", "check/seen": "LastSeen", "check/own": "Own", "check/believed": "Believed", "admin/link": "NewLink", "admin/token-list": "Tokens", "admin/fingerprint": "Fingerprints", "notice/test": "TestNotices", "recovery/show": "Recovery", "recovery/secrets": "RecoverySecrets", "audit/verify": "VerifyAudit", "ca/show": "OwnAuthorities", "ca/profile-list": "CAProfiles", "ca/profile-show": "CAProfile", "ca/certificate": "IssuedCertificate", "ca/eab-list": "EABs", "ca/account-list": "Accounts", "ca/ari-list": "Windows", "ca/counts": "CountBook", "ca/people": "People", "ca/health": "PKIHealth",
+		"status/show": "Status", "cert/opening": "Opening", "trust/list": "Trust", "trust/beliefs": "Beliefs", "check/run": "Check", "check/seen": "LastSeen", "check/own": "Own", "check/believed": "Believed", "admin/link": "NewLink", "admin/token-list": "Tokens", "admin/fingerprint": "Fingerprints", "notice/test": "TestNotices", "recovery/show": "Recovery", "recovery/secrets": "RecoverySecrets", "audit/verify": "VerifyAudit", "ca/show": "OwnAuthorities", "ca/profile-list": "CAProfiles", "ca/profile-show": "CAProfile", "ca/certificate": "IssuedCertificate", "ca/eab-list": "EABs", "ca/account-list": "Accounts", "ca/ari-list": "Windows", "ca/counts": "CountBook", "ca/people": "People", "ca/health": "PKIHealth", "ca/requests": "AuthorityRequests",
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 	"postseal/internal/ground/state"
 	"postseal/internal/ground/x509cert"
 	"postseal/internal/issue/ca"
+	"postseal/internal/issue/ceremony"
 )
 
 // Errors of the organisation's own authority.
@@ -48,6 +49,10 @@ type AuthorityRequest struct {
 	PKIHost string   `json:"pkiHost,omitempty"` // host or host:port of the http addresses in certificates; empty means this server
 	RootKey string   `json:"rootKey,omitempty"` // kind of the root's key; empty means ecdsa-p384
 	Domains []string `json:"domains,omitempty"` // what may be certified; empty means the accepted domains
+	// Superior is where the root is: empty for here, "foreign" for the root of another organisation or program, "ceremony"
+	// for our own on another machine. Then requests are made that wait for their answer: see [Desk.ImportAuthority].
+	Superior string   `json:"superior,omitempty"`
+	Purposes []string `json:"purposes,omitempty"` // of the issuing authorities that are made; empty means one for each purpose
 }
 
 // rootName is how the root is called in addresses and commands. The others are called as their purpose.
@@ -73,6 +78,10 @@ func (d *Desk) InitAuthority(ctx context.Context, who state.Actor, r AuthorityRe
 	if err := checkPKIHost(r.PKIHost); err != nil {
 		return nil, err
 	}
+	purposes, err := r.purposes()
+	if err != nil {
+		return nil, err
+	}
 	var made *founded
 	return d.do(ctx, who, r.Doing, func(v *view) (*Change, func(tx *state.Tx) error, error) {
 		all, _, err := d.authorities(ctx)
@@ -82,7 +91,7 @@ func (d *Desk) InitAuthority(ctx context.Context, who state.Actor, r AuthorityRe
 		if len(all) > 0 {
 			return nil, nil, fmt.Errorf("making an authority: %w", ErrAuthorityExists)
 		}
-		f := &founding{name: r.Name, host: r.PKIHost, kind: kind, domains: r.Domains, sealer: v.sealer()}
+		f := &founding{name: r.Name, host: r.PKIHost, kind: kind, domains: r.Domains, superior: r.Superior, purposes: purposes, sealer: v.sealer(), signings: &signings{desk: d, ctx: ctx, who: who}}
 		if f.name == "" {
 			f.name = shortened(v.org.Name)
 		}
@@ -97,6 +106,7 @@ func (d *Desk) InitAuthority(ctx context.Context, who state.Actor, r AuthorityRe
 		}
 		change := newChange(v)
 		change.Notes = append(change.Notes, "the authority certifies names below "+strings.Join(f.domains, ", ")+" and nothing else")
+		f.describe(change)
 		if r.DryRun {
 			return change, nil, nil
 		}
@@ -141,7 +151,10 @@ type founding struct {
 	name, host string
 	kind       keys.Kind
 	domains    []string
+	superior   string // as in AuthorityRequest
+	purposes   []ca.Purpose
 	sealer     *sealer
+	signings   *signings
 }
 
 // founded is an authority that was made and not stored.
@@ -149,17 +162,20 @@ type founded struct {
 	host        string
 	secrets     []state.Secret
 	authorities []state.Authority // the root first
+	requests    []state.AuthorityRequest
+	rootKind    keys.Kind // of a root that is made elsewhere; empty otherwise
 }
 
 func (f *founding) make() (*founded, error) {
-	subject := func(what string) pkix.Name {
-		return pkix.Name{Organization: []string{f.name}, CommonName: f.name + " " + what}
+	if f.superior != "" {
+		return f.ask()
 	}
+	subject := func(what string) pkix.Name { return ceremony.Subject(f.name, what) }
 	rootKey, err := keys.Generate(f.kind)
 	if err != nil {
 		return nil, fmt.Errorf("making the root: %w", err)
 	}
-	raw, err := ca.SelfSign(ca.AuthorityOptions{Purpose: ca.PurposeRoot, Subject: subject("Root CA")}, rootKey)
+	raw, err := ca.SelfSign(ca.AuthorityOptions{Purpose: ca.PurposeRoot, Subject: subject("Root CA"), Plan: f.signings.plan}, rootKey)
 	if err != nil {
 		return nil, fmt.Errorf("making the root: %w", err)
 	}
@@ -177,14 +193,15 @@ func (f *founding) make() (*founded, error) {
 		return nil, err
 	}
 	out.authorities = append(out.authorities, root)
-	for purpose, what := range map[ca.Purpose]string{ca.PurposeServers: "Servers CA", ca.PurposeClients: "Clients CA", ca.PurposeSMIME: "S/MIME CA", ca.PurposeCode: "Code CA", ca.PurposeIPsec: "IPsec CA"} {
+	for _, purpose := range f.purposes {
+		what := titleOf(purpose)
 		key, err := keys.Generate(keys.ECDSAP256)
 		if err != nil {
 			return nil, fmt.Errorf("making the authority for %s: %w", purpose, err)
 		}
 		// No OCSP for the authorities themselves: the root's key is to be taken away, and its list lives longer.
 		raw, err := issuer.Certify(ca.AuthorityOptions{Purpose: purpose, Subject: subject(what), Key: key.Public(), Domains: f.domains,
-			CRL: listAddress(f.host, rootName, 0), Issuers: certificateAddress(f.host, rootName)})
+			CRL: listAddress(f.host, rootName, 0), Issuers: certificateAddress(f.host, rootName), Plan: f.signings.plan})
 		if err != nil {
 			return nil, fmt.Errorf("making the authority for %s: %w", purpose, err)
 		}
@@ -211,7 +228,13 @@ func (f *founded) store(tx *state.Tx) error {
 	if err := tx.SetPKIHost(f.host); err != nil {
 		return err
 	}
+	if len(f.requests) > 0 {
+		return f.storeRequests(tx)
+	}
 	for _, a := range f.authorities {
+		if err := record(tx, a.Certificate); err != nil {
+			return err
+		}
 		sum := sha256.Sum256(a.Certificate)
 		id := hex.EncodeToString(sum[:])
 		if err := tx.AddAuthority(a); err != nil {
@@ -259,7 +282,7 @@ func responderAddress(host, authority string) string {
 type AuthoritiesView struct {
 	PKIHost     string          `json:"pkiHost"`
 	Profiles    []string        `json:"profiles"`
-	Authorities []AuthorityView `json:"authorities"` // the root first
+	Authorities []AuthorityView `json:"authorities"` // the root in force first, if it is ours
 }
 
 // AuthorityView is one authority.
@@ -288,10 +311,15 @@ func (d *Desk) OwnAuthorities(ctx context.Context) (*AuthoritiesView, error) {
 		return nil, err
 	}
 	out := &AuthoritiesView{PKIHost: host, Profiles: []string{}, Authorities: []AuthorityView{}}
+	roots := false // the first is the root in force
 	for _, p := range profiles {
 		out.Profiles = append(out.Profiles, p.Name())
 	}
 	for _, a := range all {
+		if a.Certificate == nil {
+			out.Authorities = append(out.Authorities, waitingView(a, host))
+			continue
+		}
 		cert, err := x509cert.ParseCertificate(a.Certificate)
 		if err != nil {
 			return nil, fmt.Errorf("reading authority %s: %w", a.Name, err)
@@ -299,13 +327,17 @@ func (d *Desk) OwnAuthorities(ctx context.Context) (*AuthoritiesView, error) {
 		sum := sha256.Sum256(a.Certificate)
 		view := AuthorityView{Name: a.Name, State: a.State, Subject: x509cert.SubjectText(cert.Subject), NotAfter: cert.NotAfter.UTC(), SHA256: hex.EncodeToString(sum[:]),
 			Domains: append([]string{}, cert.PermittedDNSDomains...), List: listAddress(host, a.Name, 0), Certificate: a.Certificate}
-		if a.ParentID == "" {
-			out.Authorities = slices.Insert(out.Authorities, 0, view)
+		if a.Purpose == rootName && a.State == state.AuthorityActive {
+			out.Authorities, roots = slices.Insert(out.Authorities, 0, view), true
 			continue
 		}
 		out.Authorities = append(out.Authorities, view)
 	}
-	slices.SortStableFunc(out.Authorities[1:], func(a, b AuthorityView) int { return strings.Compare(a.Name, b.Name) })
+	rest := out.Authorities
+	if len(rest) > 0 && roots {
+		rest = rest[1:]
+	}
+	slices.SortStableFunc(rest, func(a, b AuthorityView) int { return strings.Compare(a.Name, b.Name) })
 	return out, nil
 }
 
@@ -342,12 +374,7 @@ func readProfiles(tx *state.Tx, authorities []state.Authority) ([]ca.ProfileOpti
 	if err != nil {
 		return nil, err
 	}
-	domains := org.Domains
-	for _, a := range authorities { // what it may certify is what stands in its certificate
-		if cert, err := x509cert.ParseCertificate(a.Certificate); err == nil && a.State == state.AuthorityActive && len(cert.PermittedDNSDomains) > 0 {
-			domains = cert.PermittedDNSDomains
-		}
-	}
+	domains := certifiable(authorities, org.Domains)
 	changed, err := tx.Profiles()
 	if err != nil {
 		return nil, err
@@ -365,6 +392,30 @@ func readProfiles(tx *state.Tx, authorities []state.Authority) ([]ca.ProfileOpti
 		options = append(options, o)
 	}
 	return options, nil
+}
+
+// certifiable are the domains that the issuing authorities in force may certify, by their certificates: each holds a name
+// against its own once more. One that a foreign authority has left without constraints is kept to the accepted domains.
+func certifiable(all []state.Authority, accepted []string) []string {
+	var domains []string
+	for _, a := range all {
+		if a.State != state.AuthorityActive || a.Purpose == rootName {
+			continue
+		}
+		of := accepted
+		if cert, err := x509cert.ParseCertificate(a.Certificate); err == nil && len(cert.PermittedDNSDomains) > 0 {
+			of = cert.PermittedDNSDomains
+		}
+		for _, d := range of {
+			if !slices.Contains(domains, d) {
+				domains = append(domains, d)
+			}
+		}
+	}
+	if len(domains) == 0 {
+		return accepted
+	}
+	return domains
 }
 
 // profile returns the profile of that name.
@@ -400,12 +451,11 @@ func (d *Desk) issuer(ctx context.Context, a state.Authority, host string) (*ca.
 		return nil, fmt.Errorf("reading authority %s: %w", a.Name, err)
 	}
 	o := ca.IssuerOptions{Purpose: ca.Purpose(a.Purpose), Certificate: cert, OCSP: responderAddress(host, a.Name), Issuers: certificateAddress(host, a.Name)}
-	if a.SecretID != "" {
-		key, err := d.key(ctx, a.SecretID)
-		if err != nil {
-			return nil, fmt.Errorf("opening the key of authority %s: %w", a.Name, err)
-		}
-		o.Signer = key
+	if a.SecretID == "" {
+		return nil, fmt.Errorf("opening the key of authority %s: %w", a.Name, ErrKeyElsewhere)
+	}
+	if o.Signer, err = d.key(ctx, a.SecretID); err != nil {
+		return nil, fmt.Errorf("opening the key of authority %s: %w", a.Name, err)
 	}
 	issuer, err := ca.NewIssuer(o)
 	if err != nil {

@@ -90,11 +90,7 @@ func (d *Desk) listOf(ctx context.Context, name string, shard int64) (keptList, 
 		return last, err
 	}
 	if a.SecretID == "" {
-		// Its key is elsewhere, and somebody there signs its list: what he gave us is what there is.
-		if last.path != "" && time.Now().Before(last.next) {
-			return last, nil
-		}
-		return keptList{}, fmt.Errorf("the revocation list of %s: its key is not on this server: %w", name, ca.ErrIssuer)
+		return d.listFromElsewhere(ctx, a, shard, last)
 	}
 	issuer, err := d.issuer(ctx, a, host)
 	if err != nil {

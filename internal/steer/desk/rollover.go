@@ -33,6 +33,7 @@ type ExtendRequest struct {
 // stays good, below the old certificate and below the new one, and is served with the new one from then on.
 func (d *Desk) Extend(ctx context.Context, who state.Actor, r ExtendRequest) (*Change, error) {
 	var made []recertified
+	var asked []state.AuthorityRequest
 	return d.do(ctx, who, r.Doing, func(v *view) (*Change, func(tx *state.Tx) error, error) {
 		if len(r.Domains)+len(r.Networks) == 0 {
 			r.Domains = v.org.Domains
@@ -59,9 +60,21 @@ func (d *Desk) Extend(ctx context.Context, who state.Actor, r ExtendRequest) (*C
 		if len(due) == 0 {
 			return nil, nil, fmt.Errorf("extending the authorities: %w", ErrNothingNew)
 		}
+		h.askNotes(change, false)
 		if r.DryRun {
 			return change, nil, nil
 		}
+		if h.way != "" {
+			for n := len(asked); n < len(due); n++ {
+				q, err := d.askAgain(ctx, h, due[n])
+				if err != nil {
+					return nil, nil, fmt.Errorf("extending the authority %s: %w", due[n].authority.Name, err)
+				}
+				asked = append(asked, *q)
+			}
+			return change, func(tx *state.Tx) error { return storeRequests(tx, "ca extend", h.all, asked) }, nil
+		}
+		h.signings = &signings{desk: d, ctx: ctx, who: who}
 		for n := len(made); n < len(due); n++ { // one act signs once
 			next, err := h.certify(due[n], h.root, h.issuer)
 			if err != nil {
@@ -85,8 +98,12 @@ type hierarchy struct {
 	host    string
 	all     []state.Authority
 	root    state.Authority
-	issuer  *ca.Issuer
+	issuer  *ca.Issuer // nil if its key is not here
 	issuing []state.Authority
+	// way is how the issuing authorities reach the one above them: empty, it is here, or as in [state.AuthorityRequest].
+	// Foreign ones have no root here.
+	way      string
+	signings *signings
 }
 
 func (d *Desk) hierarchy(ctx context.Context) (*hierarchy, error) {
@@ -96,19 +113,29 @@ func (d *Desk) hierarchy(ctx context.Context) (*hierarchy, error) {
 		return nil, err
 	}
 	i := slices.IndexFunc(h.all, func(a state.Authority) bool { return a.Purpose == rootName && a.State == state.AuthorityActive })
-	if i < 0 {
-		return nil, fmt.Errorf("looking for the root: %w", ErrNoAuthority)
-	}
-	h.root = h.all[i]
-	if h.issuer, err = d.issuer(ctx, h.root, h.host); err != nil {
-		return nil, err
+	switch {
+	case i >= 0 && h.all[i].SecretID == "":
+		h.root, h.way = h.all[i], state.WayCeremony
+	case i >= 0:
+		h.root = h.all[i]
+		if h.issuer, err = d.issuer(ctx, h.root, h.host); err != nil {
+			return nil, err
+		}
+	default:
+		h.way = state.WayForeign
 	}
 	for _, a := range h.all {
-		if a.ParentID == h.root.ID && a.State == state.AuthorityActive {
+		if a.ParentID == h.root.ID && a.State == state.AuthorityActive && a.ID != h.root.ID {
 			h.issuing = append(h.issuing, a)
 		}
 	}
-	return h, nil
+	switch {
+	case h.way != state.WayForeign || len(h.issuing) > 0:
+		return h, nil
+	case len(h.all) > 0:
+		return nil, fmt.Errorf("looking for the authorities: %w", ErrAuthorityWaits)
+	}
+	return nil, fmt.Errorf("looking for the root: %w", ErrNoAuthority)
 }
 
 // recertified is an authority with the certificate that takes the place of its own.
@@ -117,6 +144,7 @@ type recertified struct {
 	certificate []byte
 	chain       []byte // as of state.Authority
 	parent      string
+	ours        bool // it was signed here, and planned
 }
 
 // store makes the certificate the current one, and what lineages send along.
@@ -131,6 +159,14 @@ func (r recertified) store(tx *state.Tx, act string) error {
 	}
 	if err := tx.SetAuthorityParent(r.authority.ID, r.parent); err != nil {
 		return err
+	}
+	if err := tx.RemoveAuthorityRequest(r.authority.ID); err != nil {
+		return err
+	}
+	if r.ours {
+		if err := record(tx, r.certificate); err != nil {
+			return err
+		}
 	}
 	if err := tx.AddKnownIssuer(id, r.certificate); err != nil {
 		return err
@@ -196,7 +232,7 @@ func networksOf(cert *x509.Certificate) (all []string) {
 // certify makes an authority's certificate anew below a root, with the same key and the same name.
 func (h *hierarchy) certify(w widening, root state.Authority, issuer *ca.Issuer) (*recertified, error) {
 	raw, err := issuer.Certify(ca.AuthorityOptions{Purpose: ca.Purpose(w.authority.Purpose), Subject: w.cert.Subject, Key: w.cert.PublicKey, Domains: w.domains, Networks: w.networks,
-		CRL: listAddress(h.host, root.Name, 0), Issuers: certificateAddress(h.host, root.Name)})
+		CRL: listAddress(h.host, root.Name, 0), Issuers: certificateAddress(h.host, root.Name), Plan: h.signings.plan})
 	if err != nil {
 		return nil, err
 	}
@@ -207,7 +243,7 @@ func (h *hierarchy) certify(w widening, root state.Authority, issuer *ca.Issuer)
 	if !bytes.Equal(made.RawSubject, w.cert.RawSubject) {
 		return nil, fmt.Errorf("its name would not be the same octets, and what it issued would not be found below it: %w", ca.ErrIssuer)
 	}
-	return &recertified{authority: w.authority, certificate: raw, chain: append(slices.Clone(root.Certificate), root.Chain...), parent: root.ID}, nil
+	return &recertified{authority: w.authority, certificate: raw, chain: append(slices.Clone(root.Certificate), root.Chain...), parent: root.ID, ours: true}, nil
 }
 
 // RolloverRequest gives an authority a successor.
@@ -231,14 +267,22 @@ func (d *Desk) Rollover(ctx context.Context, who state.Actor, r RolloverRequest)
 			return nil, nil, fmt.Errorf("authority %q: %w", clip(r.Name), ErrNoAuthority)
 		}
 		old := h.all[i]
-		if cert, err := x509cert.ParseCertificate(old.Certificate); err != nil || old.ID == h.root.ID && !x509cert.Inspect(cert).SelfSigned {
-			return nil, nil, fmt.Errorf("authority %s stands below another organisation's, which certifies its successor: %w", old.Name, ca.ErrIssuer)
+		if old.ID == h.root.ID && h.issuer == nil {
+			return nil, nil, fmt.Errorf("giving %s a successor: %w", old.Name, ErrKeyElsewhere)
 		}
-		s := successor{hierarchy: h, old: old, sealer: v.sealer()}
+		if j := slices.IndexFunc(h.all, func(a state.Authority) bool { return a.Purpose == old.Purpose && a.State == state.AuthorityPending }); j >= 0 {
+			return nil, nil, fmt.Errorf("giving %s a successor: there is %s: %w", old.Name, h.all[j].Name, ErrAuthorityWaits)
+		}
+		h.signings = &signings{desk: d, ctx: ctx, who: who}
+		s := successor{hierarchy: h, old: old, sealer: v.sealer(), accepted: v.org.Domains}
 		s.name()
 		change := newChange(v)
-		change.Replaces = true
-		change.Removed = append(change.Removed, "what the authority "+old.Name+" would issue: "+s.as+" does from now on")
+		if h.way != "" && old.ID != h.root.ID {
+			h.askNotes(change, true)
+		} else {
+			change.Replaces = true
+			change.Removed = append(change.Removed, "what the authority "+old.Name+" would issue: "+s.as+" does from now on")
+		}
 		if old.ID == h.root.ID {
 			change.Warnings = append(change.Warnings, "give the new root to all machines (postseal trust export) before the old one ends or is distrusted")
 		}
@@ -257,10 +301,11 @@ func (d *Desk) Rollover(ctx context.Context, who state.Actor, r RolloverRequest)
 // successor is an authority that takes the place of another.
 type successor struct {
 	*hierarchy
-	old    state.Authority
-	sealer *sealer
-	as     string // its name
-	number int
+	old      state.Authority
+	sealer   *sealer
+	accepted []string // domains of the organisation
+	as       string   // its name
+	number   int
 }
 
 // name picks the next name of its purpose: servers-2 follows servers.
@@ -294,12 +339,15 @@ func (s *successor) make() (func(tx *state.Tx) error, error) {
 	if next.SecretID, err = s.sealer.seal(state.SecretAuthorityKey, key); err != nil {
 		return nil, err
 	}
+	if s.way != "" {
+		return s.ask(next, subject, cert, key)
+	}
 	var below []recertified
 	if s.old.ID == s.root.ID {
 		below, err = s.newRoot(&next, subject, key)
 	} else {
 		next.Certificate, err = s.issuer.Certify(ca.AuthorityOptions{Purpose: ca.Purpose(s.old.Purpose), Subject: subject, Key: key.Public(), Domains: cert.PermittedDNSDomains, Networks: networksOf(cert),
-			CRL: listAddress(s.host, s.root.Name, 0), Issuers: certificateAddress(s.host, s.root.Name)})
+			CRL: listAddress(s.host, s.root.Name, 0), Issuers: certificateAddress(s.host, s.root.Name), Plan: s.signings.plan})
 		next.Chain = append(slices.Clone(s.root.Certificate), s.root.Chain...)
 	}
 	if err != nil {
@@ -317,7 +365,7 @@ func (s *successor) make() (func(tx *state.Tx) error, error) {
 // to the old root.
 func (s *successor) newRoot(next *state.Authority, subject pkix.Name, key *keys.Private) ([]recertified, error) {
 	var err error
-	if next.Certificate, err = ca.SelfSign(ca.AuthorityOptions{Purpose: ca.PurposeRoot, Subject: subject}, key); err != nil {
+	if next.Certificate, err = ca.SelfSign(ca.AuthorityOptions{Purpose: ca.PurposeRoot, Subject: subject, Plan: s.signings.plan}, key); err != nil {
 		return nil, err
 	}
 	cert, err := x509cert.ParseCertificate(next.Certificate)
@@ -366,6 +414,13 @@ func (s *successor) store(tx *state.Tx, next state.Authority, below []recertifie
 		return err
 	}
 	if err := tx.AddShard(next.ID, 0); err != nil {
+		return err
+	}
+	signed := [][]byte{next.Certificate}
+	if next.Purpose == rootName {
+		signed = append(signed, next.Chain) // by the old root
+	}
+	if err := record(tx, signed...); err != nil {
 		return err
 	}
 	var err error

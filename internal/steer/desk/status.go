@@ -69,6 +69,11 @@ func (d *Desk) Status(ctx context.Context) (*Status, error) {
 	}
 	conditions := append(append(d.health.List(), d.conditions(v, s)...), safety...)
 	conditions = append(conditions, tokenEndings(tokens)...)
+	var roots []health.Condition
+	if err := d.db.View(ctx, func(tx *state.Tx) error { roots, err = rootListConditions(tx, time.Now()); return err }); err != nil {
+		return nil, err
+	}
+	conditions = append(conditions, roots...)
 	health.Sort(conditions)
 	for _, c := range conditions {
 		if c.Severity == health.Attention {

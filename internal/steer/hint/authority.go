@@ -5,6 +5,7 @@ import (
 	"postseal/internal/issue/acme"
 	"postseal/internal/issue/acmeserver"
 	"postseal/internal/issue/ca"
+	"postseal/internal/issue/ceremony"
 	"postseal/internal/issue/challenge"
 	"postseal/internal/issue/crl"
 	"postseal/internal/issue/ocsp"
@@ -28,6 +29,14 @@ func authorityEntries() []entry {
 		wrong(is("crl.ErrUnknownReason", crl.ErrUnknownReason, "leave the reason out if none of them fits")),
 		is("desk.ErrAuthorityExists", desk.ErrAuthorityExists, "nothing was changed; look at it with: postseal ca show"),
 		is("desk.ErrNoAuthority", desk.ErrNoAuthority, "make one: postseal ca init; which parts there are of one that was made: postseal ca show"),
+		is("desk.ErrKeyElsewhere", desk.ErrKeyElsewhere, "bring its key back: postseal ca root import FILE; or let it sign where it is: postseal ca request --out FILE, then postseal ca ceremony FILE"),
+		is("desk.ErrKeyHere", desk.ErrKeyHere, "nothing was changed; to take it out: postseal ca root remove --exported FILE"),
+		is("desk.ErrExportUnproven", desk.ErrExportUnproven, "nothing was removed; write the file first: postseal ca root export --out FILE"),
+		is("desk.ErrAuthorityWaits", desk.ErrAuthorityWaits, "write the request again: postseal ca request --out FILE; take the answer in: postseal ca import FILE; or take it back: postseal ca withdraw"),
+		is("desk.ErrNothingWaits", desk.ErrNothingWaits, "nothing was changed; see the authorities: postseal ca show"),
+		as("desk.AnswerError", always[*desk.AnswerError]("nothing was changed; see what waits, and what was asked: postseal ca request --json")),
+		as("ca.SubordinateError", always[*ca.SubordinateError]("nothing was changed; ask the authority above for a certificate of a subordinate authority, with its whole chain; for AD CS see docs/howto-adcs-subordinate.md")),
+		as("ceremony.FileError", always[*ceremony.FileError]("write the request again on the server: postseal ca request --out FILE; the answer is what postseal ca ceremony has written")),
 		is("desk.ErrApproval", desk.ErrApproval, "ask with: postseal ca issue --csr FILE; the request then waits for a second person: postseal ca pending"),
 		is("desk.ErrNothingNew", desk.ErrNothingNew, "nothing was changed; see what they certify: postseal ca show"),
 		is("desk.ErrSamePerson", desk.ErrSamePerson, "another administrator agrees, with his own user or token: postseal ca approve"),

@@ -39,6 +39,7 @@ func conditions() map[health.Code]func(health.Condition) string {
 		health.CodeAuditBroken:            say("see every fault, and find out who writes to the database: postseal audit verify; then restore a backup from before: postseal backup restore FILE --key KEY, or go on from here: postseal audit accept"),
 		health.CodeAuditUnsigned:          say("it is tried again by itself every minute; see that the data directory can be written to; to try now: postseal audit verify"),
 		health.CodeAuthorityUntended:      say("it is tried again by itself within the hour; see that the disk has room and the data directory can be written to; see how the authority stands: postseal ca health"),
+		health.CodeRootListEnding:         say("let the root sign another: postseal ca request --out FILE, then postseal ca ceremony FILE where the root is, then postseal ca import ANSWER; or bring its key back: postseal ca root import FILE"),
 		health.CodeTrialMailbox:           say("for real use set up a real organisation in a directory of its own: postseal setup --org NAME --domain DOMAIN --data DIR"),
 		health.CodeTrialNotServed:         say("start it with its mailbox: postseal serve --trial"),
 		health.CodeRenewalFailed: func(c health.Condition) string {

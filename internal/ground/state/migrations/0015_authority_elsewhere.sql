@@ -29,3 +29,6 @@ CREATE TABLE authority_list (
 	der          BYTEA NOT NULL,
 	stored_at    BIGINT NOT NULL
 );
+
+-- Which kind of key the root shall have that a ceremony is to make.
+ALTER TABLE authority_setting ADD COLUMN root_key TEXT;

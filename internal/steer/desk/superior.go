@@ -1,0 +1,381 @@
+package desk
+
+import (
+	"context"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"postseal/internal/ground/certfile"
+	"postseal/internal/ground/keys"
+	"postseal/internal/ground/state"
+	"postseal/internal/ground/x509cert"
+	"postseal/internal/issue/ca"
+	"postseal/internal/issue/ceremony"
+)
+
+// Errors of authorities whose superior is elsewhere.
+var (
+	// ErrKeyElsewhere: the key that would have to sign is not on this server.
+	ErrKeyElsewhere = errors.New("its key is not on this server")
+	// ErrAuthorityWaits: a request was made, and its answer has not come.
+	ErrAuthorityWaits = errors.New("its request waits for the answer of the authority above")
+	// ErrNothingWaits: no authority waits for an answer.
+	ErrNothingWaits = errors.New("no authority waits for an answer")
+)
+
+// purposes checks what is to be made.
+func (r AuthorityRequest) purposes() ([]ca.Purpose, error) {
+	if r.Superior != "" && r.Superior != state.WayForeign && r.Superior != state.WayCeremony {
+		return nil, &ValueError{"superior", r.Superior, "want nothing, " + state.WayForeign + " or " + state.WayCeremony}
+	}
+	if r.Superior == state.WayForeign && r.RootKey != "" {
+		return nil, &ValueError{"--root-key", r.RootKey, "the root is another's, and so is its key"}
+	}
+	if len(r.Purposes) == 0 {
+		return ca.Purposes(), nil
+	}
+	var all []ca.Purpose
+	for _, text := range r.Purposes {
+		p, err := ca.ParsePurpose(text)
+		if err != nil {
+			return nil, &ValueError{"--purpose", text, fmt.Sprintf("there are %v", ca.Purposes())}
+		}
+		if !slices.Contains(all, p) {
+			all = append(all, p)
+		}
+	}
+	return all, nil
+}
+
+// titleOf is how an issuing authority is called in its own name.
+func titleOf(p ca.Purpose) string {
+	switch p {
+	case ca.PurposeServers:
+		return "Servers CA"
+	case ca.PurposeClients:
+		return "Clients CA"
+	case ca.PurposeSMIME:
+		return "S/MIME CA"
+	case ca.PurposeIPsec:
+		return "IPsec CA"
+	}
+	return "Code CA"
+}
+
+// describe says what comes after.
+func (f *founding) describe(change *Change) {
+	switch f.superior {
+	case state.WayForeign:
+		change.Notes = append(change.Notes, "nothing is issued until the certificates have come; write the requests: postseal ca request --out FILE; take the answers in: postseal ca import FILE")
+	case state.WayCeremony:
+		change.Notes = append(change.Notes, "the root's key is never on this server; write the request: postseal ca request --out FILE; on a machine without a network: postseal ca ceremony FILE; take its answer in: postseal ca import FILE")
+	default:
+		return
+	}
+	change.Undo = "postseal ca withdraw"
+}
+
+// ask makes the keys and the requests of issuing authorities. Nothing of it leaves before it is stored.
+func (f *founding) ask() (*founded, error) {
+	out := &founded{host: f.host}
+	if f.superior == state.WayCeremony {
+		out.rootKind = f.kind
+	}
+	for _, p := range f.purposes {
+		key, err := keys.Generate(keys.ECDSAP256)
+		if err != nil {
+			return nil, fmt.Errorf("making the authority for %s: %w", p, err)
+		}
+		csr, err := ca.RequestAuthority(ca.AuthorityOptions{Purpose: p, Subject: ceremony.Subject(f.name, titleOf(p)), Domains: f.domains}, key)
+		if err != nil {
+			return nil, fmt.Errorf("making the authority for %s: %w", p, err)
+		}
+		public, err := x509.MarshalPKIXPublicKey(key.Public())
+		if err != nil {
+			return nil, fmt.Errorf("making the authority for %s: %w", p, err)
+		}
+		a := state.Authority{ID: newID(), Name: string(p), Purpose: string(p), State: state.AuthorityPending, Request: csr, PublicKey: public}
+		if a.SecretID, err = f.sealer.seal(state.SecretAuthorityKey, key); err != nil {
+			return nil, err
+		}
+		out.authorities = append(out.authorities, a)
+		out.requests = append(out.requests, state.AuthorityRequest{AuthorityID: a.ID, Way: f.superior, Request: csr, Domains: f.domains})
+	}
+	out.secrets = f.sealer.made
+	return out, nil
+}
+
+func (f *founded) storeRequests(tx *state.Tx) error {
+	for _, a := range f.authorities {
+		if err := tx.AddAuthority(a); err != nil {
+			return err
+		}
+	}
+	if f.rootKind != "" {
+		if err := tx.SetRootKey(string(f.rootKind)); err != nil {
+			return err
+		}
+	}
+	return storeRequests(tx, "ca init", f.authorities, f.requests)
+}
+
+// storeRequests writes requests down, before anybody sees them.
+func storeRequests(tx *state.Tx, act string, all []state.Authority, requests []state.AuthorityRequest) error {
+	for _, q := range requests {
+		if err := tx.PutAuthorityRequest(q); err != nil {
+			return err
+		}
+		i := slices.IndexFunc(all, func(a state.Authority) bool { return a.ID == q.AuthorityID })
+		if i < 0 {
+			return fmt.Errorf("storing a request: %w", ErrNoAuthority)
+		}
+		if err := tx.Audit(act, all[i].Name, nil, map[string]any{"request": x509cert.Thumbprint(q.Request), "way": q.Way, "domains": q.Domains, "networks": q.Networks}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// askNotes says that the answer has to come first.
+func (h *hierarchy) askNotes(change *Change, successor bool) {
+	if h.way == "" {
+		return
+	}
+	text := "what it certifies stays as it is until the answer comes"
+	if successor {
+		text = "the old one issues until the answer comes"
+	}
+	where := "sign it where the root is: postseal ca ceremony FILE"
+	if h.way == state.WayForeign {
+		where = "have it certified by the authority above"
+	}
+	change.Notes = append(change.Notes, text+"; write the request: postseal ca request --out FILE; "+where+"; take the answer in: postseal ca import FILE")
+	change.Undo = "postseal ca withdraw"
+}
+
+// askAgain makes the request of an authority in force for another certificate, with its key and its name.
+func (d *Desk) askAgain(ctx context.Context, h *hierarchy, w widening) (*state.AuthorityRequest, error) {
+	if w.authority.SecretID == "" {
+		return nil, ErrKeyElsewhere
+	}
+	key, err := d.key(ctx, w.authority.SecretID)
+	if err != nil {
+		return nil, err
+	}
+	csr, err := ca.RequestAuthority(ca.AuthorityOptions{Purpose: ca.Purpose(w.authority.Purpose), Subject: w.cert.Subject, RawSubject: w.cert.RawSubject, Domains: w.domains, Networks: w.networks}, key)
+	if err != nil {
+		return nil, err
+	}
+	return &state.AuthorityRequest{AuthorityID: w.authority.ID, Way: h.way, Request: csr, Domains: w.domains, Networks: w.networks}, nil
+}
+
+// ask stores the successor as one that waits: the old one issues until the answer comes.
+func (s *successor) ask(next state.Authority, subject pkix.Name, old *x509.Certificate, key *keys.Private) (func(tx *state.Tx) error, error) {
+	domains := old.PermittedDNSDomains
+	if len(domains) == 0 {
+		domains = s.accepted // what a foreign authority has left out
+	}
+	csr, err := ca.RequestAuthority(ca.AuthorityOptions{Purpose: ca.Purpose(next.Purpose), Subject: subject, Domains: domains, Networks: networksOf(old)}, key)
+	if err != nil {
+		return nil, err
+	}
+	if next.PublicKey, err = x509.MarshalPKIXPublicKey(key.Public()); err != nil {
+		return nil, err
+	}
+	next.State, next.Request = state.AuthorityPending, csr
+	q := state.AuthorityRequest{AuthorityID: next.ID, Way: s.way, Request: csr, Domains: domains, Networks: networksOf(old), Replaces: s.old.ID}
+	return func(tx *state.Tx) error {
+		for _, secret := range s.sealer.made {
+			if err := tx.AddSecret(secret); err != nil {
+				return err
+			}
+		}
+		if err := tx.AddAuthority(next); err != nil {
+			return err
+		}
+		return storeRequests(tx, "ca rollover", []state.Authority{next}, []state.AuthorityRequest{q})
+	}, nil
+}
+
+// waitingView is an authority without a certificate as people see it.
+func waitingView(a state.Authority, host string) AuthorityView {
+	v := AuthorityView{Name: a.Name, State: a.State, Domains: []string{}, List: listAddress(host, a.Name, 0)}
+	if csr, err := x509.ParseCertificateRequest(a.Request); err == nil {
+		v.Subject = x509cert.SubjectText(csr.Subject)
+	}
+	return v
+}
+
+// WaitingRequests are the requests of authorities that wait for an answer, as files.
+type WaitingRequests struct {
+	Requests []WaitingRequest `json:"requests"`
+	// PEM are those that go to another organisation, one after the other; empty without any.
+	PEM string `json:"pem,omitempty"`
+	// Ceremony is the file for postseal ca ceremony; empty if our root is not on another machine.
+	Ceremony []byte `json:"ceremony,omitempty"`
+}
+
+// WaitingRequest is one of them.
+type WaitingRequest struct {
+	Name     string    `json:"name"` // of the authority
+	Way      string    `json:"way"`  // foreign or ceremony
+	Subject  string    `json:"subject"`
+	Domains  []string  `json:"domains"`
+	Networks []string  `json:"networks"`
+	Made     time.Time `json:"made"`
+	Replaces string    `json:"replaces,omitempty"` // the authority that is retired when the answer comes
+	PEM      string    `json:"pem"`
+}
+
+// elsewhere is what is known of superiors that are not here.
+type elsewhere struct {
+	all      []state.Authority
+	host     string
+	requests []state.AuthorityRequest
+	root     *state.Authority // ours in force; nil if there is none yet, or it is foreign
+	rootKind string
+	number   string // of the root's last list
+	name     string // of the organisation
+}
+
+func (d *Desk) elsewhere(ctx context.Context) (*elsewhere, error) {
+	e := &elsewhere{}
+	var err error
+	if e.all, e.host, err = d.authorities(ctx); err != nil {
+		return nil, err
+	}
+	if len(e.all) == 0 {
+		return nil, fmt.Errorf("looking for requests: %w", ErrNoAuthority)
+	}
+	for _, a := range e.all {
+		if a.Purpose == rootName && a.State == state.AuthorityActive {
+			e.root = &a
+		}
+	}
+	err = d.db.View(ctx, func(tx *state.Tx) error {
+		if e.requests, err = tx.AuthorityRequests(); err != nil {
+			return err
+		}
+		org, err := tx.Organisation()
+		if err != nil {
+			return err
+		}
+		e.name = shortened(org.Name)
+		if e.root != nil {
+			s, err := tx.Shard(e.root.ID, 0)
+			e.number = s.CRLNumber
+			return err
+		}
+		e.rootKind, err = tx.RootKey()
+		return err
+	})
+	return e, err
+}
+
+func (e *elsewhere) named(id string) state.Authority {
+	for _, a := range e.all {
+		if a.ID == id {
+			return a
+		}
+	}
+	return state.Authority{}
+}
+
+// AuthorityRequests returns what waits for the authority above. When our own root's key is on another machine there is
+// always a request for it: without wishes it is for a new revocation list.
+func (d *Desk) AuthorityRequests(ctx context.Context) (*WaitingRequests, error) {
+	e, err := d.elsewhere(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := &WaitingRequests{Requests: []WaitingRequest{}}
+	q := &ceremony.Request{Made: time.Now().UTC().Truncate(time.Second), Organisation: e.name, RootKey: e.rootKind, RootList: listAddress(e.host, rootName, 0), RootFile: certificateAddress(e.host, rootName),
+		ListNumber: e.number, Wanted: []ceremony.Wanted{}}
+	ours := e.root != nil && e.root.SecretID == ""
+	if ours {
+		q.Root, q.RootList, q.RootFile = e.root.Certificate, listAddress(e.host, e.root.Name, 0), certificateAddress(e.host, e.root.Name)
+	}
+	for _, r := range e.requests {
+		a := e.named(r.AuthorityID)
+		csr, err := x509.ParseCertificateRequest(r.Request)
+		if err != nil {
+			return nil, fmt.Errorf("reading the request of %s: %w", a.Name, err)
+		}
+		w := WaitingRequest{Name: a.Name, Way: r.Way, Subject: x509cert.SubjectText(csr.Subject), Domains: r.Domains, Networks: append([]string{}, r.Networks...), Made: r.CreatedAt,
+			Replaces: e.named(r.Replaces).Name, PEM: string(certfile.RequestPEM(r.Request))}
+		out.Requests = append(out.Requests, w)
+		if r.Way == state.WayForeign {
+			out.PEM += w.PEM
+			continue
+		}
+		ours = true
+		if e.root == nil { // the root's own name is made like theirs
+			q.Organisation = strings.TrimSuffix(csr.Subject.CommonName, " "+titleOf(ca.Purpose(a.Purpose)))
+		}
+		q.Wanted = append(q.Wanted, ceremony.Wanted{Name: a.Name, Purpose: a.Purpose, Request: r.Request, Domains: r.Domains, Networks: r.Networks})
+	}
+	if !ours && len(out.Requests) == 0 {
+		return nil, fmt.Errorf("looking for requests: %w", ErrNothingWaits)
+	}
+	if ours {
+		if out.Ceremony, err = q.Marshal(); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// WithdrawRequest takes back what waits for the authority above.
+type WithdrawRequest struct {
+	Doing
+	Name string `json:"name,omitempty"` // of the authority; empty means all that wait
+}
+
+// Withdraw forgets requests, and the keys of authorities that would have begun with them. An answer that comes later is
+// refused.
+func (d *Desk) Withdraw(ctx context.Context, who state.Actor, r WithdrawRequest) (*Change, error) {
+	return d.do(ctx, who, r.Doing, func(v *view) (*Change, func(tx *state.Tx) error, error) {
+		e, err := d.elsewhere(ctx)
+		if err != nil {
+			return nil, nil, err
+		}
+		change := newChange(v)
+		change.Replaces = true
+		var gone []state.Authority
+		for _, q := range e.requests {
+			a := e.named(q.AuthorityID)
+			if r.Name != "" && a.Name != r.Name {
+				continue
+			}
+			gone = append(gone, a)
+			text := "the request of " + a.Name
+			if a.State == state.AuthorityPending {
+				text += ", and its key"
+			}
+			change.Removed = append(change.Removed, text)
+		}
+		if len(gone) == 0 {
+			return nil, nil, fmt.Errorf("withdrawing requests: %w", ErrNothingWaits)
+		}
+		return change, func(tx *state.Tx) error {
+			for _, a := range gone {
+				remove := tx.RemoveAuthorityRequest
+				if a.State == state.AuthorityPending {
+					remove = tx.RemoveAuthority
+				}
+				if err := remove(a.ID); err != nil {
+					return err
+				}
+				if err := tx.Audit("ca withdraw", a.Name, map[string]any{"state": a.State}, nil); err != nil {
+					return err
+				}
+			}
+			return nil
+		}, nil
+	})
+}
