@@ -41,20 +41,20 @@ func (d *Desk) Extend(ctx context.Context, who state.Actor, r ExtendRequest) (*C
 		if _, err := ca.NewProfile(ca.ProfileOptions{Name: "server", Domains: r.Domains, Networks: r.Networks}); err != nil {
 			return nil, nil, err
 		}
-		h, err := d.hierarchy(ctx)
+		h, err := d.hierarchy(ctx, v.org.Domains)
 		if err != nil {
 			return nil, nil, err
 		}
 		change := newChange(v)
 		var due []widening
 		for _, a := range h.issuing {
-			w, err := wider(a, r)
+			w, err := h.wider(a, r)
 			if err != nil {
 				return nil, nil, fmt.Errorf("extending the authority %s: %w", a.Name, err)
 			}
 			if w != nil {
 				due = append(due, *w)
-				change.Notes = append(change.Notes, "the authority "+a.Name+" is certified anew")
+				change.Notes = append(change.Notes, "the authority "+w.authority.Name+" is certified anew")
 			}
 		}
 		if len(due) == 0 {
@@ -103,13 +103,18 @@ type hierarchy struct {
 	// way is how the issuing authorities reach the one above them: empty, it is here, or as in [state.AuthorityRequest].
 	// Foreign ones have no root here.
 	way      string
+	requests []state.AuthorityRequest // that wait
+	accepted []string                 // domains of the organisation
 	signings *signings
 }
 
-func (d *Desk) hierarchy(ctx context.Context) (*hierarchy, error) {
-	h := &hierarchy{}
+func (d *Desk) hierarchy(ctx context.Context, accepted []string) (*hierarchy, error) {
+	h := &hierarchy{accepted: accepted}
 	var err error
 	if h.all, h.host, err = d.authorities(ctx); err != nil {
+		return nil, err
+	}
+	if err := d.db.View(ctx, func(tx *state.Tx) error { h.requests, err = tx.AuthorityRequests(); return err }); err != nil {
 		return nil, err
 	}
 	i := slices.IndexFunc(h.all, func(a state.Authority) bool { return a.Purpose == rootName && a.State == state.AuthorityActive })
@@ -184,6 +189,7 @@ type widening struct {
 	authority         state.Authority
 	cert              *x509.Certificate // its own
 	domains, networks []string
+	replaces          string // as in state.AuthorityRequest
 }
 
 // same keeps the names.
@@ -192,14 +198,31 @@ func same(a state.Authority) (*widening, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &widening{a, cert, slices.Clone(cert.PermittedDNSDomains), networksOf(cert)}, nil
+	return &widening{a, cert, slices.Clone(cert.PermittedDNSDomains), networksOf(cert), ""}, nil
 }
 
-// wider adds names; nil if the authority has them.
-func wider(a state.Authority, r ExtendRequest) (*widening, error) {
+// wider adds names; nil if the authority has them. What a request that waits has asked for counts as had; when a successor
+// waits, it is the one that gets them.
+func (h *hierarchy) wider(a state.Authority, r ExtendRequest) (*widening, error) {
 	w, err := same(a)
 	if err != nil {
 		return nil, err
+	}
+	if len(w.domains) == 0 { // a foreign authority has left the constraints out
+		w.domains = slices.Clone(h.accepted)
+	}
+	for _, q := range h.requests {
+		switch a.ID {
+		case q.Replaces:
+			i := slices.IndexFunc(h.all, func(b state.Authority) bool { return b.ID == q.AuthorityID })
+			csr, err := x509.ParseCertificateRequest(q.Request)
+			if i < 0 || err != nil {
+				return nil, fmt.Errorf("reading the request of the successor: %w", errors.Join(err, ErrNoAuthority))
+			}
+			w = &widening{h.all[i], &x509.Certificate{Subject: csr.Subject, RawSubject: csr.RawSubject}, slices.Clone(q.Domains), slices.Clone(q.Networks), q.Replaces}
+		case q.AuthorityID:
+			w.domains, w.networks = slices.Clone(q.Domains), slices.Clone(q.Networks)
+		}
 	}
 	had := len(w.domains) + len(w.networks)
 	for _, text := range r.Domains {
@@ -258,7 +281,7 @@ type RolloverRequest struct {
 func (d *Desk) Rollover(ctx context.Context, who state.Actor, r RolloverRequest) (*Change, error) {
 	var made func(tx *state.Tx) error
 	return d.do(ctx, who, r.Doing, func(v *view) (*Change, func(tx *state.Tx) error, error) {
-		h, err := d.hierarchy(ctx)
+		h, err := d.hierarchy(ctx, v.org.Domains)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -274,7 +297,7 @@ func (d *Desk) Rollover(ctx context.Context, who state.Actor, r RolloverRequest)
 			return nil, nil, fmt.Errorf("giving %s a successor: there is %s: %w", old.Name, h.all[j].Name, ErrAuthorityWaits)
 		}
 		h.signings = &signings{desk: d, ctx: ctx, who: who}
-		s := successor{hierarchy: h, old: old, sealer: v.sealer(), accepted: v.org.Domains}
+		s := successor{hierarchy: h, old: old, sealer: v.sealer()}
 		s.name()
 		change := newChange(v)
 		if h.way != "" && old.ID != h.root.ID {
@@ -301,11 +324,10 @@ func (d *Desk) Rollover(ctx context.Context, who state.Actor, r RolloverRequest)
 // successor is an authority that takes the place of another.
 type successor struct {
 	*hierarchy
-	old      state.Authority
-	sealer   *sealer
-	accepted []string // domains of the organisation
-	as       string   // its name
-	number   int
+	old    state.Authority
+	sealer *sealer
+	as     string // its name
+	number int
 }
 
 // name picks the next name of its purpose: servers-2 follows servers.

@@ -171,16 +171,21 @@ func (d *Desk) askAgain(ctx context.Context, h *hierarchy, w widening) (*state.A
 	if err != nil {
 		return nil, err
 	}
-	return &state.AuthorityRequest{AuthorityID: w.authority.ID, Way: h.way, Request: csr, Domains: w.domains, Networks: w.networks}, nil
+	return &state.AuthorityRequest{AuthorityID: w.authority.ID, Way: h.way, Request: csr, Domains: w.domains, Networks: w.networks, Replaces: w.replaces}, nil
 }
 
 // ask stores the successor as one that waits: the old one issues until the answer comes.
 func (s *successor) ask(next state.Authority, subject pkix.Name, old *x509.Certificate, key *keys.Private) (func(tx *state.Tx) error, error) {
-	domains := old.PermittedDNSDomains
+	domains, networks := old.PermittedDNSDomains, networksOf(old)
+	for _, waits := range s.requests {
+		if waits.AuthorityID == s.old.ID { // what the old one has asked for, its successor gets
+			domains, networks = waits.Domains, waits.Networks
+		}
+	}
 	if len(domains) == 0 {
 		domains = s.accepted // what a foreign authority has left out
 	}
-	csr, err := ca.RequestAuthority(ca.AuthorityOptions{Purpose: ca.Purpose(next.Purpose), Subject: subject, Domains: domains, Networks: networksOf(old)}, key)
+	csr, err := ca.RequestAuthority(ca.AuthorityOptions{Purpose: ca.Purpose(next.Purpose), Subject: subject, Domains: domains, Networks: networks}, key)
 	if err != nil {
 		return nil, err
 	}
@@ -188,7 +193,7 @@ func (s *successor) ask(next state.Authority, subject pkix.Name, old *x509.Certi
 		return nil, err
 	}
 	next.State, next.Request = state.AuthorityPending, csr
-	q := state.AuthorityRequest{AuthorityID: next.ID, Way: s.way, Request: csr, Domains: domains, Networks: networksOf(old), Replaces: s.old.ID}
+	q := state.AuthorityRequest{AuthorityID: next.ID, Way: s.way, Request: csr, Domains: domains, Networks: networks, Replaces: s.old.ID}
 	return func(tx *state.Tx) error {
 		for _, secret := range s.sealer.made {
 			if err := tx.AddSecret(secret); err != nil {
@@ -196,6 +201,9 @@ func (s *successor) ask(next state.Authority, subject pkix.Name, old *x509.Certi
 			}
 		}
 		if err := tx.AddAuthority(next); err != nil {
+			return err
+		}
+		if err := tx.RemoveAuthorityRequest(s.old.ID); err != nil {
 			return err
 		}
 		return storeRequests(tx, "ca rollover", []state.Authority{next}, []state.AuthorityRequest{q})
