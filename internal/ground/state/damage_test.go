@@ -99,8 +99,9 @@ func TestDamagedAnywhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	source := rand.New(rand.NewPCG(1, 2))
+	const places = 60 // much of a small database are the empty pages of its tables, where damage is nothing to see
 	found := 0
-	for range 40 {
+	for range places {
 		dir := t.TempDir()
 		damaged := append([]byte(nil), b...)
 		at := source.IntN(len(b) - 200)
@@ -130,7 +131,7 @@ func TestDamagedAnywhere(t *testing.T) {
 		closeDB(t, db)
 	}
 	if found < 10 {
-		t.Errorf("found %d of 40 damages, want at least 10", found)
+		t.Errorf("found %d of %d damages, want at least 10", found, places)
 	}
 }
 
