@@ -13,6 +13,7 @@ func TestSuperior(t *testing.T) {
 	update := func(f func(tx *Tx) error) {
 		t.Helper()
 		if _, err := db.Update(t.Context(), Actor{Who: "tester", From: "test"}, func(tx *Tx) error {
+			tx.ActFor(serverID)
 			return errors.Join(f(tx), tx.Audit("test", "superior", nil, nil))
 		}); err != nil {
 			t.Fatal(err)

@@ -439,6 +439,9 @@ func (d *Desk) profile(ctx context.Context, name string) (*ca.Profile, error) {
 
 // issuer opens an authority's key, once.
 func (d *Desk) issuer(ctx context.Context, a state.Authority, host string) (*ca.Issuer, error) {
+	if a.SecretID == "" { // whatever memory still holds
+		return nil, fmt.Errorf("opening the key of authority %s: %w", a.Name, ErrKeyElsewhere)
+	}
 	sum := sha256.Sum256(append([]byte(host), a.Certificate...))
 	d.pki.mu.Lock()
 	known := d.pki.issuers[sum]
@@ -451,9 +454,6 @@ func (d *Desk) issuer(ctx context.Context, a state.Authority, host string) (*ca.
 		return nil, fmt.Errorf("reading authority %s: %w", a.Name, err)
 	}
 	o := ca.IssuerOptions{Purpose: ca.Purpose(a.Purpose), Certificate: cert, OCSP: responderAddress(host, a.Name), Issuers: certificateAddress(host, a.Name)}
-	if a.SecretID == "" {
-		return nil, fmt.Errorf("opening the key of authority %s: %w", a.Name, ErrKeyElsewhere)
-	}
 	if o.Signer, err = d.key(ctx, a.SecretID); err != nil {
 		return nil, fmt.Errorf("opening the key of authority %s: %w", a.Name, err)
 	}

@@ -155,7 +155,7 @@ func TestSubordinate(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			h, w := subordinateHouse(t)
-			if len(w.Requests) != 4 || strings.Count(w.PEM, "BEGIN") != 4 || w.Ceremony != nil {
+			if len(w.Requests) != len(ca.Purposes()) || strings.Count(w.PEM, "BEGIN") != len(ca.Purposes()) || w.Ceremony != nil {
 				t.Fatalf("got %d requests", len(w.Requests))
 			}
 			if _, err := h.Issue(t.Context(), tester(), IssueRequest{Domains: []string{"a.example.com"}}); err == nil {
@@ -516,13 +516,13 @@ func TestSuperiorFaults(t *testing.T) {
 					t.Errorf("%s: got %d, want %d", what, n, after)
 				}
 			}
-			twice("init", 0, 4, `SELECT count(*) FROM authority_request`, func() error {
+			twice("init", 0, len(ca.Purposes()), `SELECT count(*) FROM authority_request`, func() error {
 				_, err := h.InitAuthority(ctx, tester(), AuthorityRequest{Superior: state.WayCeremony})
 				return err
 			})
 			var root *ceremony.Root
 			answer := hold(t, h.waiting(t).Ceremony, &root, ceremony.Options{})
-			twice("import", 0, 5, `SELECT count(*) FROM authority WHERE state = 'active'`, func() error {
+			twice("import", 0, 1+len(ca.Purposes()), `SELECT count(*) FROM authority WHERE state = 'active'`, func() error {
 				_, err := h.answer(t, answer)
 				return err
 			})
@@ -540,7 +540,7 @@ func TestSuperiorFaults(t *testing.T) {
 				return err
 			})
 			h.revokedList(t, "/pki/root.crl")
-			twice("extend", 0, 4, `SELECT count(*) FROM authority_request`, func() error {
+			twice("extend", 0, len(ca.Purposes()), `SELECT count(*) FROM authority_request`, func() error {
 				_, err := h.Extend(ctx, tester(), ExtendRequest{Domains: []string{"example.org"}})
 				return err
 			})
@@ -558,7 +558,7 @@ func TestSignedIsPlanned(t *testing.T) {
 		for step, name := range []string{"plan of the root", "plan of the cross", "plan of an authority", "the act"} {
 			after := step
 			if name == "the act" {
-				after = 6 // root, cross, four authorities
+				after = 2 + len(ca.Purposes()) // root, cross, and each authority
 			}
 			plans := h.count(t, `SELECT count(*) FROM authority_plan`)
 			h.fault.setAfter(kind, after)
