@@ -23,7 +23,7 @@ func TestZLintReadsEverything(t *testing.T) {
 		z.Certificate(t, "root", h.root.cert.Raw)
 		for purpose, i := range h.issuers {
 			z.Certificate(t, "authority of "+string(purpose), i.cert.Raw)
-			signer, err := i.CertifyResponder(newKey(t, keys.ECDSAP256).Public(), now())
+			signer, err := i.CertifyResponder(newKey(t, keys.ECDSAP256).Public(), now(), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
