@@ -20,10 +20,10 @@ func (a *app) caCeremonyCommand() *cobra.Command {
 	var c ceremonyRun
 	cmd := &cobra.Command{
 		Use: "ceremony REQUEST", Short: "Let the root sign on this machine, without a server", Args: oneArg("the file of postseal ca request"),
-		Long: "Let the root sign on this machine, which needs no network and no organisation. REQUEST is the file of postseal ca request. The root's file (--root) is opened; if the request is for\n" +
+		Long: "Let the root sign on this machine, which needs no network and no organisation. The root's file (--root) is opened; if REQUEST, which was written by the server, is for\n" +
 			"a new root, it is made there first. What would be signed is shown, and asked about. Then the authorities are certified, the root's revocation list is signed for two years,\n" +
-			"and the answer (--out) goes back to the server, for postseal ca import. --protocol writes what was done on a page to be printed and signed.\n" +
-			"Before each signature a line with the octets to be signed is written beside the root's file, in FILE.journal.",
+			"and the answer (--out) goes back to the server. What was done is written on a page to be printed and signed (--protocol).\n" +
+			"Before each signature a line with the octets to be signed is written beside the root's file, in FILE.journal. Before: postseal ca request; after: postseal ca import",
 		Example: "  postseal ca ceremony request.json --root /media/root/root.pfx --out answer.json --protocol protocol.txt",
 	}
 	f := cmd.Flags()
