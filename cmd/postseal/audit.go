@@ -117,13 +117,10 @@ func visible(s string) string {
 	}, s)
 }
 
-// inert makes cells of a table in CSV of texts that others have written. A spreadsheet takes a cell that begins with one
-// of =+-@ for a formula, and runs it; such a cell gets an apostrophe in front.
+// inert makes cells of a table in CSV of texts that others have written, which a spreadsheet would run.
 func inert(cells ...string) []string {
-	for i, c := range cells {
-		if c != "" && strings.ContainsRune("=+-@\t\r", rune(c[0])) {
-			cells[i] = "'" + c
-		}
+	for i, cell := range cells {
+		cells[i] = desk.InertCell(cell)
 	}
 	return cells
 }

@@ -61,6 +61,3 @@ func (a *app) reportShowCommand() *cobra.Command {
 	}
 	return c
 }
-
-// plainCell keeps a spreadsheet from taking for a formula what somebody wrote into a certificate.
-func plainCell(text string) string { return desk.InertCell(text) }

@@ -148,16 +148,9 @@ func (tx *Tx) bookPage(q BookQuery, w *where, indexed bool) ([]Issuance, error) 
 // scanLine reads a line without what only issuing needs.
 func scanLine(scan func(...any) error) (Issuance, error) {
 	var i Issuance
-	var before, after, planned int64
-	var recorded, revoked, reason sql.NullInt64
-	err := scan(&i.Serial, &i.AuthorityID, &i.Shard, &i.Profile, &i.Requester, &i.Subject, &i.KeyID, &before, &after, &planned, &recorded, &revoked, &reason)
-	i.NotBefore, i.NotAfter, i.PlannedAt, i.Reason = fromMicro(before), fromMicro(after), fromMicro(planned), int(reason.Int64)
-	if recorded.Valid {
-		i.RecordedAt = fromMicro(recorded.Int64)
-	}
-	if revoked.Valid {
-		i.RevokedAt = fromMicro(revoked.Int64)
-	}
+	var d issuanceDates
+	err := scan(&i.Serial, &i.AuthorityID, &i.Shard, &i.Profile, &i.Requester, &i.Subject, &i.KeyID, &d.before, &d.after, &d.planned, &d.recorded, &d.revoked, &d.reason)
+	d.into(&i)
 	return i, err
 }
 

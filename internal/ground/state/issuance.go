@@ -77,19 +77,29 @@ const issuanceColumns = `serial, authority_id, shard, profile, requester, subjec
 
 func scanIssuance(scan func(...any) error) (Issuance, error) {
 	var i Issuance
-	var before, after, planned int64
-	var recorded, revoked, reason sql.NullInt64
+	var d issuanceDates
 	var secret, thumbprint sql.NullString
-	err := scan(&i.Serial, &i.AuthorityID, &i.Shard, &i.Profile, &i.Requester, &i.Subject, &i.KeyID, &before, &after, &i.TBS, &i.Certificate, &planned, &recorded, &revoked, &reason, &secret, &thumbprint)
+	err := scan(&i.Serial, &i.AuthorityID, &i.Shard, &i.Profile, &i.Requester, &i.Subject, &i.KeyID, &d.before, &d.after, &i.TBS, &i.Certificate, &d.planned, &d.recorded, &d.revoked, &d.reason, &secret, &thumbprint)
 	i.SecretID, i.Thumbprint = secret.String, thumbprint.String
-	i.NotBefore, i.NotAfter, i.PlannedAt, i.Reason = fromMicro(before), fromMicro(after), fromMicro(planned), int(reason.Int64)
-	if recorded.Valid {
-		i.RecordedAt = fromMicro(recorded.Int64)
-	}
-	if revoked.Valid {
-		i.RevokedAt = fromMicro(revoked.Int64)
-	}
+	d.into(&i)
 	return i, err
+}
+
+// issuanceDates are the moments of a line as they are stored, and the reason that goes with the last.
+type issuanceDates struct {
+	before, after, planned    int64
+	recorded, revoked, reason sql.NullInt64
+}
+
+// into writes them into a line. What has not happened stays the zero time.
+func (d issuanceDates) into(i *Issuance) {
+	i.NotBefore, i.NotAfter, i.PlannedAt, i.Reason = fromMicro(d.before), fromMicro(d.after), fromMicro(d.planned), int(d.reason.Int64)
+	if d.recorded.Valid {
+		i.RecordedAt = fromMicro(d.recorded.Int64)
+	}
+	if d.revoked.Valid {
+		i.RevokedAt = fromMicro(d.revoked.Int64)
+	}
 }
 
 // Issuance returns the line of a serial, without its names, or fails with [ErrNotFound].

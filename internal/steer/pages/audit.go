@@ -152,7 +152,7 @@ func (p *center) auditFile(w http.ResponseWriter, r *http.Request, v visitor) {
 		}
 		for _, d := range trail {
 			if f.lets(d) {
-				out.Write([]string{plainNumber(int(d.Number)), d.At.UTC().Format(time.RFC3339), inert(d.Who), inert(d.From), inert(d.Act), inert(d.Object), inert(string(d.Before)), inert(string(d.After))})
+				out.Write([]string{plainNumber(int(d.Number)), d.At.UTC().Format(time.RFC3339), desk.InertCell(d.Who), desk.InertCell(d.From), desk.InertCell(d.Act), desk.InertCell(d.Object), desk.InertCell(string(d.Before)), desk.InertCell(string(d.After))})
 			}
 		}
 		out.Flush()
@@ -162,9 +162,6 @@ func (p *center) auditFile(w http.ResponseWriter, r *http.Request, v visitor) {
 		before = trail[len(trail)-1].Number
 	}
 }
-
-// inert keeps a cell from being a formula in a spreadsheet: names are what somebody has chosen.
-func inert(cell string) string { return desk.InertCell(cell) }
 
 func auditWords() vocabulary {
 	return vocabulary{

@@ -118,7 +118,7 @@ func TestTheBookIsDownloaded(t *testing.T) {
 			t.Fatalf("%s: got %v, %v", target, rows, err)
 		}
 		for i, row := range rows[1:] {
-			if row[0] != want[i] || slices.ContainsFunc(row, func(cell string) bool { return cell != inert(cell) }) {
+			if row[0] != want[i] || slices.ContainsFunc(row, func(cell string) bool { return cell != desk.InertCell(cell) }) {
 				t.Errorf("%s: got %v", target, row)
 			}
 		}

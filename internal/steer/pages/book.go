@@ -130,7 +130,7 @@ func (p *center) bookFile(w http.ResponseWriter, r *http.Request, v visitor) {
 			if !l.RevokedAt.IsZero() {
 				revoked = l.RevokedAt.Format(time.RFC3339)
 			}
-			out.Write([]string{l.Serial, inert(l.Authority), inert(l.Profile), inert(l.Requester), inert(l.Subject), inert(strings.Join(l.Names, " ")), l.KeyID, l.Status, l.PlannedAt.Format(time.RFC3339), l.NotAfter.Format(time.RFC3339), revoked, inert(l.Reason)})
+			out.Write([]string{l.Serial, desk.InertCell(l.Authority), desk.InertCell(l.Profile), desk.InertCell(l.Requester), desk.InertCell(l.Subject), desk.InertCell(strings.Join(l.Names, " ")), l.KeyID, l.Status, l.PlannedAt.Format(time.RFC3339), l.NotAfter.Format(time.RFC3339), revoked, desk.InertCell(l.Reason)})
 		}
 		out.Flush()
 		if q.After = found.Next; q.After == "" {

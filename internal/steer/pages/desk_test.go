@@ -173,7 +173,7 @@ func TestTheAuditTrailIsDownloaded(t *testing.T) {
 		t.Error("the trail does not show the sign-in, or not that it is whole")
 	}
 	for cell, want := range map[string]string{"=cmd": "'=cmd", "+1": "'+1", "-1": "'-1", "@x": "'@x", "a=b": "a=b", "": ""} {
-		if got := inert(cell); got != want {
+		if got := desk.InertCell(cell); got != want {
 			t.Errorf("%q: got %q, want %q", cell, got, want)
 		}
 	}

@@ -203,7 +203,7 @@ func (p *center) noticesFile(w http.ResponseWriter, r *http.Request, v visitor) 
 		for _, t := range n.Told {
 			told = append(told, t.Channel+" "+t.Outcome+" "+at(t.At))
 		}
-		out.Write([]string{inert(n.Kind), inert(n.Object), plainNumber(n.Stage), inert(n.Text), at(n.EndsAt), at(n.OpenedAt), at(n.ClosedAt), strings.Join(told, "; ")})
+		out.Write([]string{desk.InertCell(n.Kind), desk.InertCell(n.Object), plainNumber(n.Stage), desk.InertCell(n.Text), at(n.EndsAt), at(n.OpenedAt), at(n.ClosedAt), strings.Join(told, "; ")})
 	}
 	out.Flush()
 }
