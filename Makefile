@@ -91,3 +91,5 @@ bench: build
 	@bin/bench-plan -binary $(BINARY)
 	@$(BUILD) -o bin/bench-check ./bench/check
 	@bin/bench-check -binary $(BINARY)
+	@$(BUILD) -o bin/bench-acme ./bench/acme
+	@bin/bench-acme -binary $(BINARY)

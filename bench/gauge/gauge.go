@@ -39,6 +39,12 @@ func Head(w io.Writer, what string) {
 	fmt.Fprintf(w, "%-52s %9s %9s %9s\n", what, "median", "lowest", "highest")
 }
 
+// Median is the middle one of some values.
+func Median(values []float64) float64 {
+	values = slices.Sorted(slices.Values(values))
+	return values[len(values)/2]
+}
+
 // Row writes the median of some values, the lowest and the highest, with so many decimals.
 func Row(w io.Writer, what string, decimals int, values []float64) {
 	values = slices.Sorted(slices.Values(values))

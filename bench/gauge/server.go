@@ -104,9 +104,12 @@ func (s *Server) Memory() (float64, error) {
 	return 0, fmt.Errorf("reading %s: no VmRSS in it", path)
 }
 
-// Processor is the CPU that the server has used so far, in seconds (proc(5): utime and stime are fields 14 and 15).
-func (s *Server) Processor() (float64, error) {
-	path := fmt.Sprintf("/proc/%d/stat", s.cmd.Process.Pid)
+// Processor is the CPU that the server has used so far, in seconds.
+func (s *Server) Processor() (float64, error) { return Processor(s.cmd.Process.Pid) }
+
+// Processor is the CPU that a running process has used so far, in seconds (proc(5): utime and stime are fields 14 and 15).
+func Processor(pid int) (float64, error) {
+	path := fmt.Sprintf("/proc/%d/stat", pid)
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return 0, err

@@ -67,7 +67,7 @@ func TestCommitFaults(t *testing.T) {
 					a = c.finalize(o, request)
 				case commit == 3 && !lost: // it is planned: the client waits, and the server goes on
 					a.into(t, &o.Order)
-					if o.Status != acme.StatusProcessing || a.header.Get("Retry-After") == "" {
+					if o.Status != acme.StatusProcessing || a.header.Get("Retry-After") == "" || a.header.Get("Location") != o.url {
 						t.Errorf("got %v", a)
 					}
 					h.ages(t)

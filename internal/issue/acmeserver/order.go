@@ -133,7 +133,6 @@ func (q *question) newOrder([]string) error {
 	if err != nil {
 		return err // done and the answer lost: nobody knows its address, and it is tidied away
 	}
-	q.w.Header().Set("Location", q.base+"/order/"+o.row.ID)
 	return q.showOrder(http.StatusCreated, &o)
 }
 
@@ -280,6 +279,7 @@ func (q *question) showOrder(status int, o *order) error {
 			v.Error = a.Problem
 		}
 	}
+	q.w.Header().Set("Location", q.base+"/order/"+o.row.ID) // some clients go on from the answer to finalize
 	switch v.Status {
 	case acme.StatusValid:
 		v.Certificate = q.base + "/cert/" + o.row.Serial
