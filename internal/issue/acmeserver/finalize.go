@@ -62,7 +62,7 @@ func (q *question) finalize(parts []string) error {
 	if err != nil {
 		return err
 	}
-	err = q.s.Authority.Certify(q.r.Context(), Ask{Profile: o.row.Profile, PublicKey: public, Names: o.names(), Requester: requester(q.account.ID), Who: q.who(),
+	err = q.s.Authority.Certify(q.r.Context(), Ask{Purpose: q.authority, Profile: o.row.Profile, PublicKey: public, Names: o.names(), Requester: requester(q.account.ID), Who: q.who(),
 		Planned: func(tx *state.Tx, serial string) error {
 			a, err := tx.ACMEAccount(q.account.ID)
 			if err != nil {

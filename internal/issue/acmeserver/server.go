@@ -47,6 +47,7 @@ type Offer struct {
 
 // Ask is a request whose names are proved.
 type Ask struct {
+	Purpose   string // of the authority
 	Profile   string
 	PublicKey crypto.PublicKey
 	Names     []string

@@ -71,14 +71,7 @@ func (a *acmeDesk) known(host string) bool {
 
 // Offer returns what is issued for a purpose now. It is made once for each change of the state.
 func (a *acmeDesk) Offer(ctx context.Context, purpose string) (*acmeserver.Offer, error) {
-	var seq int64
-	err := a.db.View(ctx, func(tx *state.Tx) (err error) {
-		seq, err = tx.Seq()
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
+	seq := a.db.Seq() // who serves holds the state alone, so nobody else can have changed it
 	a.mu.Lock()
 	known := a.offers[purpose]
 	if a.seq != seq {
@@ -137,9 +130,13 @@ func enrolls(p *ca.Profile) bool {
 
 // Certify issues for an order.
 func (a *acmeDesk) Certify(ctx context.Context, ask acmeserver.Ask) error {
-	profile, err := a.profile(ctx, ask.Profile)
+	o, err := a.Offer(ctx, ask.Purpose)
 	if err != nil {
 		return err
+	}
+	profile, ok := o.Profiles[ask.Profile]
+	if !ok { // it was changed since the request came
+		return fmt.Errorf("issuing for profile %s: %w", ask.Profile, acmeserver.ErrNoDirectory)
 	}
 	_, err = a.issueOne(ctx, ask.Who, wanted{profile: profile, key: ask.PublicKey, names: ask.Names, requester: ask.Requester, planned: ask.Planned})
 	return err
