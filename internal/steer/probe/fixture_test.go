@@ -43,13 +43,14 @@ type wish struct {
 	reversed    bool
 	selfSigned  bool
 	weakHashing bool
+	list        string // where its revocation list is
 }
 
 func newAuthority(t testing.TB) *authority {
 	t.Helper()
 	a := &authority{}
 	a.root, a.rootKey = certify(t, &x509.Certificate{Subject: pkix.Name{CommonName: "Test Root"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}, nil, nil, 0)
-	a.middle, a.middleKey = certify(t, &x509.Certificate{Subject: pkix.Name{CommonName: "Test Intermediate"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}, a.root, a.rootKey, 0)
+	a.middle, a.middleKey = certify(t, &x509.Certificate{Subject: pkix.Name{CommonName: "Test Intermediate"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign}, a.root, a.rootKey, 0)
 	return a
 }
 
@@ -104,6 +105,9 @@ func (a *authority) issue(t testing.TB, w wish) tls.Certificate {
 	}
 	c := &x509.Certificate{Subject: pkix.Name{CommonName: w.names[0]}, NotBefore: time.Now().Add(w.begins), NotAfter: time.Now().Add(w.ends),
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
+	if w.list != "" {
+		c.CRLDistributionPoints = []string{w.list}
+	}
 	for _, name := range w.names {
 		if ip := net.ParseIP(name); ip != nil {
 			c.IPAddresses = append(c.IPAddresses, ip)
