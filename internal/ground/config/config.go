@@ -38,6 +38,23 @@ type File struct {
 	Audit      Audit             `toml:"audit"`
 	Notices    Notices           `toml:"notices"`
 	ACME       ACME              `toml:"acme"`
+
+	SecurityModule SecurityModule `toml:"security-module"`
+}
+
+// SecurityModule says where keys of our own authority may be that never leave it. The zero value names none. Package hsm
+// checks what is written here.
+type SecurityModule struct {
+	Library string `toml:"library"`  // path of the maker's PKCS #11 library; empty means there is no module
+	Token   string `toml:"token"`    // label of the token
+	PINFile string `toml:"pin-file"` //
+}
+
+func (m SecurityModule) check() error {
+	if m.Library == "" && (m.Token != "" || m.PINFile != "") {
+		return errors.New("security-module.library is missing: the other keys of the module do nothing without it")
+	}
+	return nil
 }
 
 // ACME says how clients of our own authority's ACME server are answered. Package challenge checks what is written about
@@ -240,6 +257,9 @@ func Keys() []Key {
 		{"acme.resolver", "those of this machine", `name server that validation asks, e.g. "192.0.2.53:53"`},
 		{"acme.http-port", "80", "port of http-01, for trying it out"},
 		{"acme.tls-port", "443", "port of tls-alpn-01, for trying it out"},
+		{"security-module.library", "none", `path of the PKCS #11 library of a security module, e.g. "/usr/lib/softhsm/libsofthsm2.so"; only in a program built with: make pkcs11`},
+		{"security-module.token", "none", "label of the token in it"},
+		{"security-module.pin-file", "none", "file of mode 0600 with the token's PIN; a relative path is relative to this file"},
 	}
 }
 
@@ -281,7 +301,7 @@ func Read(path string, required bool) (File, error) {
 	if err := toml.NewDecoder(f).DisallowUnknownFields().Decode(&file); err != nil {
 		return File{}, fileError(path, err)
 	}
-	if err := errors.Join(file.Limits.check(), file.Revocation.check(), file.Check.check(), file.Audit.check(), file.Notices.check(), file.ACME.check()); err != nil {
+	if err := errors.Join(file.Limits.check(), file.Revocation.check(), file.Check.check(), file.Audit.check(), file.Notices.check(), file.ACME.check(), file.SecurityModule.check()); err != nil {
 		return File{}, &FileError{Path: path, Err: err}
 	}
 	return file, nil
