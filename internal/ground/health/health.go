@@ -96,6 +96,8 @@ const (
 	CodeAuthorityUntended Code = "authorityUntended"
 	// CodeRootListEnding: the revocation list of a root whose key is elsewhere ends soon, or has ended.
 	CodeRootListEnding Code = "rootListEnding"
+	// CodeSecurityModuleUnreachable: keys of our own authority are in a security module that does not sign.
+	CodeSecurityModuleUnreachable Code = "securityModuleUnreachable"
 )
 
 // Codes returns every condition code, for the test that each has a hint.
@@ -107,7 +109,7 @@ func Codes() []Code {
 		CodeCertificateRevoked, CodeRevocationUnchecked, CodeServedNotBound, CodeClientsObject,
 		CodeRecoveryUntested, CodeRecoveryUnsigned, CodeRecoveryIncomplete, CodeNoBackup, CodeBackupOld,
 		CodeTokenEnding, CodeAuditNotSent, CodeNoticeNotSent,
-		CodeAuditBroken, CodeAuditUnsigned, CodeAuthorityUntended, CodeRootListEnding,
+		CodeAuditBroken, CodeAuditUnsigned, CodeAuthorityUntended, CodeRootListEnding, CodeSecurityModuleUnreachable,
 	}
 }
 

@@ -52,7 +52,6 @@ type driver interface {
 	generate(kind keys.Kind, r Ref) (crypto.Signer, error)
 	find(r Ref) (crypto.Signer, error) // nil without an error: it is not there
 	list() ([]Found, error)
-	remove(r Ref) error
 	close() error
 }
 
@@ -127,21 +126,6 @@ func (m *Module) List() ([]Found, error) {
 		return nil, m.failed(d, "listing the keys", err)
 	}
 	return all, nil
-}
-
-// Remove destroys a key pair, for good.
-func (m *Module) Remove(r Ref) error {
-	d, err := m.session(r.token)
-	if err != nil {
-		return err
-	}
-	if err := d.remove(r); err != nil {
-		if errors.Is(err, ErrNoKey) {
-			return fmt.Errorf("removing a key: %w", err)
-		}
-		return m.failed(d, "removing a key", err)
-	}
-	return nil
 }
 
 // Close lets go of the module. It is opened again when it is needed.

@@ -40,7 +40,6 @@ func (s *shelf) find(r Ref) (crypto.Signer, error) {
 }
 
 func (s *shelf) list() ([]Found, error) { return nil, nil }
-func (s *shelf) remove(Ref) error       { return nil }
 func (s *shelf) close() error           { s.closed++; return nil }
 
 // moody is a key whose module may be gone.

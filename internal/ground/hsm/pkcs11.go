@@ -95,15 +95,4 @@ func (t *token) list() ([]Found, error) {
 	return out, nil
 }
 
-func (t *token) remove(r Ref) error {
-	key, err := t.pair(r)
-	if err != nil {
-		return err
-	}
-	if key == nil {
-		return ErrNoKey
-	}
-	return key.Delete()
-}
-
 func (t *token) close() error { return t.context.Close() }

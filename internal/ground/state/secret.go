@@ -12,6 +12,7 @@ const (
 	SecretOrganisationKey = "organisation-key"
 	SecretAuthorityKey    = "authority-key"
 	SecretACMEKey         = "acme-key"
+	SecretModuleKey       = "module-key" // where an authority's key is in the security module, in place of the key
 )
 
 // Secret is a sealed secret as stored: nobody can read it but its recipients.

@@ -49,6 +49,7 @@ type AuthorityRequest struct {
 	PKIHost string   `json:"pkiHost,omitempty"` // host or host:port of the http addresses in certificates; empty means this server
 	RootKey string   `json:"rootKey,omitempty"` // kind of the root's key; empty means ecdsa-p384
 	Domains []string `json:"domains,omitempty"` // what may be certified; empty means the accepted domains
+	Module  string   `json:"module,omitempty"`  // whose keys are made in the security module: root or all; empty means none
 	// Superior is where the root is: empty for here, "foreign" for the root of another organisation or program, "ceremony"
 	// for our own on another machine. Then requests are made that wait for their answer: see [Desk.ImportAuthority].
 	Superior string   `json:"superior,omitempty"`
@@ -82,6 +83,9 @@ func (d *Desk) InitAuthority(ctx context.Context, who state.Actor, r AuthorityRe
 	if err != nil {
 		return nil, err
 	}
+	if err := d.checkModule(r); err != nil {
+		return nil, err
+	}
 	var made *founded
 	return d.do(ctx, who, r.Doing, func(v *view) (*Change, func(tx *state.Tx) error, error) {
 		all, _, err := d.authorities(ctx)
@@ -92,6 +96,7 @@ func (d *Desk) InitAuthority(ctx context.Context, who state.Actor, r AuthorityRe
 			return nil, nil, fmt.Errorf("making an authority: %w", ErrAuthorityExists)
 		}
 		f := &founding{name: r.Name, host: r.PKIHost, kind: kind, domains: r.Domains, superior: r.Superior, purposes: purposes, sealer: v.sealer(), signings: &signings{desk: d, ctx: ctx, who: who}}
+		f.keys = &authorityKeys{desk: d, ctx: ctx, who: who, sealer: f.sealer, module: r.Module}
 		if f.name == "" {
 			f.name = shortened(v.org.Name)
 		}
@@ -154,6 +159,7 @@ type founding struct {
 	superior   string // as in AuthorityRequest
 	purposes   []ca.Purpose
 	sealer     *sealer
+	keys       *authorityKeys
 	signings   *signings
 }
 
@@ -171,7 +177,7 @@ func (f *founding) make() (*founded, error) {
 		return f.ask()
 	}
 	subject := func(what string) pkix.Name { return ceremony.Subject(f.name, what) }
-	rootKey, err := keys.Generate(f.kind)
+	rootKey, rootSecret, err := f.keys.make(f.kind, rootName)
 	if err != nil {
 		return nil, fmt.Errorf("making the root: %w", err)
 	}
@@ -188,14 +194,11 @@ func (f *founding) make() (*founded, error) {
 		return nil, fmt.Errorf("making the root: %w", err)
 	}
 	out := &founded{host: f.host}
-	root := state.Authority{ID: newID(), Name: rootName, Purpose: rootName, State: state.AuthorityActive, PublicKey: cert.RawSubjectPublicKeyInfo, Certificate: raw}
-	if root.SecretID, err = f.sealer.seal(state.SecretAuthorityKey, rootKey); err != nil {
-		return nil, err
-	}
+	root := state.Authority{ID: newID(), Name: rootName, Purpose: rootName, State: state.AuthorityActive, PublicKey: cert.RawSubjectPublicKeyInfo, Certificate: raw, SecretID: rootSecret}
 	out.authorities = append(out.authorities, root)
 	for _, purpose := range f.purposes {
 		what := titleOf(purpose)
-		key, err := keys.Generate(keys.ECDSAP256)
+		key, secret, err := f.keys.make(keys.ECDSAP256, string(purpose))
 		if err != nil {
 			return nil, fmt.Errorf("making the authority for %s: %w", purpose, err)
 		}
@@ -209,10 +212,7 @@ func (f *founding) make() (*founded, error) {
 		if err != nil {
 			return nil, fmt.Errorf("making the authority for %s: %w", purpose, err)
 		}
-		a := state.Authority{ID: newID(), Name: string(purpose), Purpose: string(purpose), ParentID: root.ID, State: state.AuthorityActive, PublicKey: cert.RawSubjectPublicKeyInfo, Certificate: raw, Chain: root.Certificate}
-		if a.SecretID, err = f.sealer.seal(state.SecretAuthorityKey, key); err != nil {
-			return nil, err
-		}
+		a := state.Authority{ID: newID(), Name: string(purpose), Purpose: string(purpose), ParentID: root.ID, State: state.AuthorityActive, PublicKey: cert.RawSubjectPublicKeyInfo, Certificate: raw, Chain: root.Certificate, SecretID: secret}
 		out.authorities = append(out.authorities, a)
 	}
 	out.secrets = f.sealer.made
@@ -454,7 +454,7 @@ func (d *Desk) issuer(ctx context.Context, a state.Authority, host string) (*ca.
 		return nil, fmt.Errorf("reading authority %s: %w", a.Name, err)
 	}
 	o := ca.IssuerOptions{Purpose: ca.Purpose(a.Purpose), Certificate: cert, OCSP: responderAddress(host, a.Name), Issuers: certificateAddress(host, a.Name)}
-	if o.Signer, err = d.key(ctx, a.SecretID); err != nil {
+	if o.Signer, err = d.authorityKey(ctx, a.SecretID); err != nil {
 		return nil, fmt.Errorf("opening the key of authority %s: %w", a.Name, err)
 	}
 	issuer, err := ca.NewIssuer(o)

@@ -28,6 +28,7 @@ import (
 
 	"postseal/internal/ground/backup"
 	"postseal/internal/ground/health"
+	"postseal/internal/ground/hsm"
 	"postseal/internal/ground/keys"
 	"postseal/internal/ground/state"
 	"postseal/internal/keep/keyring"
@@ -54,6 +55,8 @@ type Options struct {
 	Revocation *revocation.Checker
 	Config     string // path of the configuration file, which goes into backups; there need not be one
 	Notices    Noticing
+	// Module holds keys of our own authority; nil means that no security module is configured.
+	Module *hsm.Module
 
 	disk disk // the zero value is the real one; tests make it fail
 }
@@ -70,6 +73,7 @@ type Desk struct {
 	health  *health.Set
 	log     *slog.Logger
 	ring    *keyring.Ring
+	module  *hsm.Module // nil: none is configured
 	// noticing is how people and programs are told.
 	noticing Noticing
 
@@ -117,7 +121,7 @@ func Open(ctx context.Context, o Options) (*Desk, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	d := &Desk{db: o.State, runtime: o.Runtime, health: o.Health, log: o.Log, config: o.Config, noticing: o.Notices, disk: o.disk, publicKeys: keys.NewPublicJudge(), signers: make(map[string]*keys.Private)}
+	d := &Desk{db: o.State, runtime: o.Runtime, health: o.Health, log: o.Log, config: o.Config, noticing: o.Notices, module: o.Module, disk: o.disk, publicKeys: keys.NewPublicJudge(), signers: make(map[string]*keys.Private)}
 	d.ring = keyring.New(keyring.Options{Log: o.Log})
 	d.revoked = revokedBy(o)
 	err := d.db.View(ctx, func(tx *state.Tx) error {

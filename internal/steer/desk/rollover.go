@@ -3,6 +3,7 @@ package desk
 import (
 	"bytes"
 	"context"
+	"crypto"
 	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -298,6 +299,10 @@ func (d *Desk) Rollover(ctx context.Context, who state.Actor, r RolloverRequest)
 		}
 		h.signings = &signings{desk: d, ctx: ctx, who: who}
 		s := successor{hierarchy: h, old: old, sealer: v.sealer()}
+		if s.keys, err = d.keysLike(ctx, old); err != nil {
+			return nil, nil, err
+		}
+		s.keys.who, s.keys.sealer = who, s.sealer
 		s.name()
 		change := newChange(v)
 		if h.way != "" && old.ID != h.root.ID {
@@ -326,6 +331,7 @@ type successor struct {
 	*hierarchy
 	old    state.Authority
 	sealer *sealer
+	keys   *authorityKeys
 	as     string // its name
 	number int
 }
@@ -352,15 +358,12 @@ func (s *successor) make() (func(tx *state.Tx) error, error) {
 	if err != nil {
 		return nil, err
 	}
-	key, err := keys.Generate(kind)
+	key, secret, err := s.keys.make(kind, s.as)
 	if err != nil {
 		return nil, err
 	}
 	subject := pkix.Name{Organization: cert.Subject.Organization, CommonName: numbered.ReplaceAllString(cert.Subject.CommonName, "") + " " + strconv.Itoa(s.number)}
-	next := state.Authority{ID: newID(), Name: s.as, Purpose: s.old.Purpose, ParentID: s.old.ParentID, State: state.AuthorityActive}
-	if next.SecretID, err = s.sealer.seal(state.SecretAuthorityKey, key); err != nil {
-		return nil, err
-	}
+	next := state.Authority{ID: newID(), Name: s.as, Purpose: s.old.Purpose, ParentID: s.old.ParentID, State: state.AuthorityActive, SecretID: secret}
 	if s.way != "" {
 		return s.ask(next, subject, cert, key)
 	}
@@ -385,7 +388,7 @@ func (s *successor) make() (func(tx *state.Tx) error, error) {
 
 // newRoot fills in the certificate of a new root, and certifies what stands below. Its chain is what takes a client from it
 // to the old root.
-func (s *successor) newRoot(next *state.Authority, subject pkix.Name, key *keys.Private) ([]recertified, error) {
+func (s *successor) newRoot(next *state.Authority, subject pkix.Name, key crypto.Signer) ([]recertified, error) {
 	var err error
 	if next.Certificate, err = ca.SelfSign(ca.AuthorityOptions{Purpose: ca.PurposeRoot, Subject: subject, Plan: s.signings.plan}, key); err != nil {
 		return nil, err

@@ -235,6 +235,9 @@ func (d *Desk) signer(tx *state.Tx, secretID string) (*keys.Private, error) {
 	if err != nil {
 		return nil, err
 	}
+	if s.Kind == state.SecretModuleKey {
+		return nil, ErrKeyInModule
+	}
 	plain, err := d.sealing.Key.Open(keys.Object{Kind: s.Kind, ID: s.ID}, d.server, s.Ciphertext, s.Wrapped[d.server])
 	if err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package desk
 
 import (
 	"context"
+	"crypto"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"errors"
@@ -87,7 +88,7 @@ func (f *founding) ask() (*founded, error) {
 		out.rootKind = f.kind
 	}
 	for _, p := range f.purposes {
-		key, err := keys.Generate(keys.ECDSAP256)
+		key, secret, err := f.keys.make(keys.ECDSAP256, string(p))
 		if err != nil {
 			return nil, fmt.Errorf("making the authority for %s: %w", p, err)
 		}
@@ -99,10 +100,7 @@ func (f *founding) ask() (*founded, error) {
 		if err != nil {
 			return nil, fmt.Errorf("making the authority for %s: %w", p, err)
 		}
-		a := state.Authority{ID: newID(), Name: string(p), Purpose: string(p), State: state.AuthorityPending, Request: csr, PublicKey: public}
-		if a.SecretID, err = f.sealer.seal(state.SecretAuthorityKey, key); err != nil {
-			return nil, err
-		}
+		a := state.Authority{ID: newID(), Name: string(p), Purpose: string(p), State: state.AuthorityPending, Request: csr, PublicKey: public, SecretID: secret}
 		out.authorities = append(out.authorities, a)
 		out.requests = append(out.requests, state.AuthorityRequest{AuthorityID: a.ID, Way: f.superior, Request: csr, Domains: f.domains})
 	}
@@ -163,7 +161,7 @@ func (d *Desk) askAgain(ctx context.Context, h *hierarchy, w widening) (*state.A
 	if w.authority.SecretID == "" {
 		return nil, ErrKeyElsewhere
 	}
-	key, err := d.key(ctx, w.authority.SecretID)
+	key, err := d.authorityKey(ctx, w.authority.SecretID)
 	if err != nil {
 		return nil, err
 	}
@@ -175,7 +173,7 @@ func (d *Desk) askAgain(ctx context.Context, h *hierarchy, w widening) (*state.A
 }
 
 // ask stores the successor as one that waits: the old one issues until the answer comes.
-func (s *successor) ask(next state.Authority, subject pkix.Name, old *x509.Certificate, key *keys.Private) (func(tx *state.Tx) error, error) {
+func (s *successor) ask(next state.Authority, subject pkix.Name, old *x509.Certificate, key crypto.Signer) (func(tx *state.Tx) error, error) {
 	domains, networks := old.PermittedDNSDomains, networksOf(old)
 	for _, waits := range s.requests {
 		if waits.AuthorityID == s.old.ID { // what the old one has asked for, its successor gets
