@@ -16,11 +16,15 @@ MEETING = ./internal/steer/desk ./internal/steer/pages
 MEET = ^Test(ActsAtOnce|ALinkWorksOnce|AuditIsNotSent|AuditRowsOutliveTheirCollector|BrowserCheck|BrowserPages|EachListenerIsLookedAtOnceInAMinute|KillWhileIssuing|RevocationInService|RunAudit|RunNotices|ShardBound|SignedWhileChanging|VerdictIsKept|WhoLeavesEndsTheLook)$$
 RACED = ./internal/issue/acmeserver ./internal/ground/health ./internal/ground/state ./internal/ground/fetch ./internal/keep/... ./internal/serve/... $$(go list ./internal/steer/... | grep -vxF "$$(go list $(MEETING))")
 
-.PHONY: help run build test deps lint fuzz soak bench
+# What needs the tag pkcs11, and SoftHSM.
+MODULE = -tags pkcs11 -run '^TestS(oftHSM|ecurityModule)' ./internal/ground/hsm ./cmd/postseal
+
+.PHONY: help run build pkcs11 test deps lint fuzz soak bench
 
 help:
 	@echo 'make run    build and start a trial server on 127.0.0.1, ports + 10000, data in ./run'
 	@echo 'make build  bin/postseal, one static binary'
+	@echo 'make pkcs11 bin/postseal-pkcs11, the program with keys in security modules; it needs a C compiler, and its C library'
 	@echo 'make test   deps, lint and every test, raced where goroutines meet; the last line is the count'
 	@echo 'make deps   install the programs that tests speak to (apt-get, as root)'
 	@echo 'make lint   gofmt and go vet'
@@ -36,10 +40,15 @@ build:
 	@mkdir -p bin
 	$(BUILD) -o bin/postseal ./cmd/postseal
 
+# PKCS #11 is a shared library in C, so this one is not static.
+pkcs11:
+	@mkdir -p bin
+	CGO_ENABLED=1 go build -trimpath -tags pkcs11 -o bin/postseal-pkcs11 ./cmd/postseal
+
 # The count is the parent of go test, not the end of a pipe: a failure cannot get lost on the way.
 test: deps lint build
 	@$(BUILD) -o bin/count ./internal/peers/count
-	@POSTSEAL_BINARY=$(BINARY) bin/count -race $(TESTFLAGS) $(RACED) -- -race $(TESTFLAGS) -run '$(MEET)' $(MEETING) -- $(TESTFLAGS) $$(go list ./... | grep -vxF "$$(go list $(RACED))")
+	@POSTSEAL_BINARY=$(BINARY) bin/count -race $(TESTFLAGS) $(RACED) -- -race $(TESTFLAGS) -run '$(MEET)' $(MEETING) -- $(TESTFLAGS) $$(go list ./... | grep -vxF "$$(go list $(RACED))") -- $(TESTFLAGS) $(MODULE)
 
 # Quick and quiet when everything is there. -race wants a C compiler and its headers.
 deps:
@@ -50,6 +59,7 @@ deps:
 	need postfix postfix; have /usr/lib/dovecot/imap-login dovecot-imapd; have /usr/lib/dovecot/pop3-login dovecot-pop3d; have /usr/lib/dovecot/managesieve-login dovecot-managesieved; need nginx nginx-light; have /usr/lib/nginx/modules/ngx_mail_module.so libnginx-mod-mail; need testssl testssl.sh; need age age; need script bsdutils; need certtool gnutls-bin; \
 	need certbot certbot; need dehydrated dehydrated; need lego lego; need caddy caddy; need unbound unbound; \
 	need pki strongswan-pki; have /usr/lib/ipsec/plugins/libstrongswan-openssl.so libstrongswan-standard-plugins; need osslsigncode osslsigncode; need jarsigner default-jdk-headless; \
+	need softhsm2-util softhsm2; \
 	need node nodejs; need npm npm; \
 	need gcc gcc; need keytool default-jre-headless; need certutil libnss3-tools; have /usr/include/stdlib.h libc6-dev; have /etc/ssl/certs/ca-certificates.crt ca-certificates; \
 	dpkg-query -W python3-cryptography-vectors >/dev/null 2>&1 || missing="$$missing python3-cryptography-vectors"; \
@@ -68,6 +78,7 @@ lint:
 	@files=$$(gofmt -l .) || exit 1; \
 	[ -z "$$files" ] || { echo "not formatted; run: gofmt -w" $$files >&2; exit 1; }
 	$(PURE) go vet -trimpath ./...
+	go vet -tags pkcs11 ./internal/ground/hsm
 
 fuzz:
 	@grep -Eron '^func Fuzz[A-Za-z0-9_]*' --include='*_test.go' . | sort | while IFS=: read -r file line name; do \

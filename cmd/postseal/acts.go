@@ -44,6 +44,7 @@ func actsOf() map[string][]string {
 		"ca revoke":          {"ca/revoke"},
 		"ca extend":          {"ca/extend"},
 		"ca rollover":        {"ca/rollover"},
+		"ca module":          {"ca/module"},
 		"ca request":         {"ca/requests"},
 		"ca import":          {"ca/import"},
 		"ca withdraw":        {"ca/withdraw"},

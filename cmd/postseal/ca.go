@@ -17,7 +17,7 @@ import (
 func (a *app) caCommand() *cobra.Command {
 	return noun("ca", "The organisation's own authority", a.caInitCommand(), a.caShowCommand(), a.caIssueCommand(), a.caListCommand(), a.caCountsCommand(), a.caKeepCommand(), a.caHealthCommand(), a.caPublishCommand(),
 		a.caRevokeCommand(), a.caCRLCommand(), a.caProfileCommand(), a.caPendingCommand(), a.caApproveCommand(), a.caRejectCommand(), a.caCertificateCommand(), a.caBulkCommand(), a.caExtendCommand(), a.caRolloverCommand(),
-		a.caRequestCommand(), a.caImportCommand(), a.caWithdrawCommand(), a.caRootCommand(), a.caCeremonyCommand(),
+		a.caRequestCommand(), a.caImportCommand(), a.caWithdrawCommand(), a.caRootCommand(), a.caCeremonyCommand(), a.caModuleCommand(),
 		a.caEABCommand(), a.caAccountCommand(), a.caARICommand())
 }
 
@@ -37,6 +37,7 @@ func (a *app) caInitCommand() *cobra.Command {
 	f.StringVar(&r.PKIHost, "pki-host", "", "`HOST` or HOST:PORT where strangers reach this server's listener http (default this server)")
 	f.StringVar(&r.RootKey, "root-key", "", "`KIND` of the root's key (default ecdsa-p384)")
 	f.StringArrayVar(&r.Domains, "domain", nil, "a `DOMAIN` that may be certified; repeatable (default the accepted domains)")
+	f.StringVar(&r.Module, "security-module", "", "make `WHOSE` keys in the security module of the configuration: root or all (default none)")
 	f.BoolVar(&subordinate, "subordinate", false, "below the root of another organisation or program")
 	f.BoolVar(&elsewhere, "ceremony", false, "below a root of ours on another machine, see: postseal ca ceremony")
 	f.StringArrayVar(&r.Purposes, "purpose", nil, "`PURPOSE` of an issuing authority: servers, clients, smime, code or ipsec; repeatable (default one each)")

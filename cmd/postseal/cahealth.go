@@ -27,7 +27,10 @@ func (a *app) caHealthCommand() *cobra.Command {
 			t := a.table("AUTHORITY", "STATE", "ENDS", "KEY", "SUBJECT")
 			for _, n := range h.Tree {
 				key, ends := "here", "-"
-				if !n.KeyHere {
+				switch {
+				case n.InModule:
+					key = "module"
+				case !n.KeyHere:
 					key = "elsewhere"
 				}
 				if !n.NotAfter.IsZero() {

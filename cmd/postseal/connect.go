@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"postseal/internal/ground/config"
+	"postseal/internal/ground/hsm"
 	"postseal/internal/ground/state"
 	"postseal/internal/ground/x509cert"
 	"postseal/internal/steer/admin"
@@ -69,15 +70,19 @@ func (a *app) reach(ctx context.Context) (*admin.Client, func(), error) {
 
 // local opens the organisation in db for one command.
 func (a *app) local(ctx context.Context, db *state.DB) (*admin.Client, func(), error) {
-	// Only notice test uses the channels. A configuration that cannot be read is for serve to refuse: what mends a
+	// Only notice test uses the channels, and only our own authority the module. A configuration that cannot be read is for serve to refuse: what mends a
 	// state must work without it.
 	var noticing desk.Noticing
+	var module *hsm.Module
 	if file, err := config.Read(a.config, false); err == nil {
+		if module, err = a.securityModule(file.SecurityModule); err != nil {
+			module = nil
+		}
 		if noticing, err = a.noticing(file.Notices, hostName()); err != nil {
 			noticing = desk.Noticing{}
 		}
 	}
-	d, err := desk.Open(ctx, desk.Options{State: db, Sealing: a.sealing, Config: a.config, Notices: noticing})
+	d, err := desk.Open(ctx, desk.Options{State: db, Sealing: a.sealing, Config: a.config, Notices: noticing, Module: module})
 	if err != nil {
 		return nil, nil, errors.Join(err, db.Close())
 	}
@@ -85,6 +90,11 @@ func (a *app) local(ctx context.Context, db *state.DB) (*admin.Client, func(), e
 		// No server does it later. What was changed is changed, whatever comes of this; the next command tries again.
 		if err := d.SealAudit(context.WithoutCancel(ctx)); err != nil {
 			fmt.Fprintf(a.err, "postseal: warning: %s\n", oneLine(err.Error()))
+		}
+		if module != nil {
+			if err := module.Close(); err != nil {
+				fmt.Fprintf(a.err, "postseal: warning: closing the security module: %v\n", err)
+			}
 		}
 		if err := db.Close(); err != nil {
 			fmt.Fprintf(a.err, "postseal: warning: closing the state: %v\n", err)

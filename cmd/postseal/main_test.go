@@ -21,9 +21,12 @@ func TestMain(m *testing.M) {
 // a work directory of its own, in which $POSTSEAL_DATA names the data directory (there is none at first).
 //
 // POSTSEAL_UPDATE=1 writes what the program prints into the scripts that compare it.
-func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata",
+func TestScripts(t *testing.T) { testscript.Run(t, scripts(t, "testdata")) }
+
+// scripts are those in a directory.
+func scripts(t *testing.T, dir string) testscript.Params {
+	return testscript.Params{
+		Dir:                 dir,
 		RequireUniqueNames:  true,
 		RequireExplicitExec: true,
 		UpdateScripts:       os.Getenv("POSTSEAL_UPDATE") != "",
@@ -61,7 +64,7 @@ func TestScripts(t *testing.T) {
 			"talk":      cmdTalk,
 			"hold":      cmdHold,
 		},
-	})
+	}
 }
 
 // cmdOffset claims a port offset for this script and sets $OFFSET to it.

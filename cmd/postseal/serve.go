@@ -123,7 +123,14 @@ func (a *app) serve(ctx context.Context, s serving, addresses config.Addresses) 
 	if err != nil {
 		return err
 	}
-	d, err := desk.Open(ctx, desk.Options{State: db, Sealing: a.sealing, Notices: noticing, Runtime: p, Health: p.health, Log: log, Revocation: revoked, Config: a.config})
+	module, err := a.securityModule(file.SecurityModule)
+	if err != nil {
+		return err
+	}
+	if module != nil {
+		defer func() { err = errors.Join(err, module.Close()) }()
+	}
+	d, err := desk.Open(ctx, desk.Options{State: db, Sealing: a.sealing, Notices: noticing, Module: module, Runtime: p, Health: p.health, Log: log, Revocation: revoked, Config: a.config})
 	if err != nil {
 		return err
 	}

@@ -153,6 +153,7 @@ func acts(d *desk.Desk) map[string]act {
 		"ca/revoke":          administering(d.Revoke),
 		"ca/extend":          administering(d.Extend),
 		"ca/rollover":        administering(d.Rollover),
+		"ca/module":          looking(func(ctx context.Context, _ Nothing) (*desk.ModuleView, error) { return d.SecurityModule(ctx) }),
 		"ca/requests":        looking(func(ctx context.Context, _ Nothing) (*desk.WaitingRequests, error) { return d.AuthorityRequests(ctx) }),
 		"ca/import":          administering(d.ImportAuthority),
 		"ca/withdraw":        administering(d.Withdraw),

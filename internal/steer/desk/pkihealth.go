@@ -33,7 +33,8 @@ type AuthorityNode struct {
 	NotBefore time.Time `json:"notBefore,omitzero"` // absent while its request waits
 	NotAfter  time.Time `json:"notAfter,omitzero"`
 	Domains   []string  `json:"domains"` // what it may certify; empty for a root
-	KeyHere   bool      `json:"keyHere"` // its key is in the state, so it signs without anybody
+	KeyHere   bool      `json:"keyHere"` // it signs without anybody: its key is in the state, or in the security module
+	InModule  bool      `json:"inModule,omitempty"`
 }
 
 // ListHealth is one revocation list as it was signed last.
@@ -73,8 +74,16 @@ func (d *Desk) PKIHealth(ctx context.Context) (*PKIHealth, error) {
 	}
 	var shards []state.Shard
 	err = d.db.View(ctx, func(tx *state.Tx) (err error) {
-		shards, err = tx.Shards()
-		return err
+		if shards, err = tx.Shards(); err != nil {
+			return err
+		}
+		for i, n := range out.Tree {
+			a := all[slices.IndexFunc(all, func(a state.Authority) bool { return a.Name == n.Name })]
+			if out.Tree[i].InModule, err = d.inModule(tx, a); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, err

@@ -130,6 +130,18 @@ func (d *Desk) moduleRef(ctx context.Context, secretID string) (*hsm.Ref, error)
 	return &ref, err
 }
 
+// inModule says whether an authority's key is in the security module. Nothing is opened for it.
+func (d *Desk) inModule(tx *state.Tx, a state.Authority) (bool, error) {
+	if a.SecretID == "" {
+		return false, nil
+	}
+	s, err := tx.Secret(a.SecretID, d.server)
+	if errors.Is(err, state.ErrNotFound) { // nobody can open it any more: it is not for us to say here
+		return false, nil
+	}
+	return s.Kind == state.SecretModuleKey, err
+}
+
 // authorityKey opens the key of an authority, wherever it is.
 func (d *Desk) authorityKey(ctx context.Context, secretID string) (crypto.Signer, error) {
 	ref, err := d.moduleRef(ctx, secretID)

@@ -1,6 +1,7 @@
 package hint
 
 import (
+	"postseal/internal/ground/hsm"
 	"postseal/internal/ground/state"
 	"postseal/internal/issue/acme"
 	"postseal/internal/issue/acmeserver"
@@ -39,6 +40,15 @@ func authorityEntries() []entry {
 		as("ceremony.FileError", always[*ceremony.FileError]("write the request again on the server: postseal ca request --out FILE; the answer is what postseal ca ceremony has written")),
 		is("desk.ErrApproval", desk.ErrApproval, "ask with: postseal ca issue --csr FILE; the request then waits for a second person: postseal ca pending"),
 		is("desk.ErrNothingNew", desk.ErrNothingNew, "nothing was changed; see what they certify: postseal ca show"),
+		is("desk.ErrNoSecurityModule", desk.ErrNoSecurityModule, "name its library, token and file with the PIN in postseal.toml, under security-module: postseal help config"),
+		is("desk.ErrKeyInModule", desk.ErrKeyInModule, "what it signs is signed there; to have a key outside, make a copy with the tools of the module's maker"),
+		is("hsm.ErrNotBuilt", hsm.ErrNotBuilt, "use a program that was built with: make pkcs11"),
+		is("hsm.ErrPIN", hsm.ErrPIN, "correct the file that security-module.pin-file in postseal.toml names; it is tried when it has changed; how many tries are left, the tools of the module's maker say"),
+		is("hsm.ErrNoKey", hsm.ErrNoKey, "see which keys are there: postseal ca module; put the token back that has it, or a copy of it"),
+		wrong(is("hsm.ErrKind", hsm.ErrKind, "choose another kind, such as --root-key ecdsa-p384")),
+		is("hsm.ErrUnreachable", hsm.ErrUnreachable, "see that the module runs and holds the token, and that security-module in postseal.toml names both: postseal help config; try it: postseal ca module"),
+		is("hsm.ErrOptions", hsm.ErrOptions, "correct security-module in postseal.toml; every key is explained by: postseal help config"),
+		is("hsm.ErrRef", hsm.ErrRef, "the address of the key in the state is damaged: restore a backup: postseal backup restore FILE --key KEY"),
 		is("desk.ErrSamePerson", desk.ErrSamePerson, "another administrator agrees, with his own user or token: postseal ca approve"),
 		is("desk.ErrDecided", desk.ErrDecided, "nothing was changed; see: postseal ca pending --all"),
 		is("desk.ErrBuiltInProfile", desk.ErrBuiltInProfile, "nothing was changed; see: postseal ca profile list"),

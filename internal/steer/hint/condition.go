@@ -38,6 +38,7 @@ func conditions() map[health.Code]func(health.Condition) string {
 		health.CodeBackupOld:              say("make a new one, and let it be made every night: postseal backup create FILE"),
 		health.CodeAuditBroken:            say("see every fault, and find out who writes to the database: postseal audit verify; then restore a backup from before: postseal backup restore FILE --key KEY, or go on from here: postseal audit accept"),
 		health.CodeAuditUnsigned:          say("it is tried again by itself every minute; see that the data directory can be written to; to try now: postseal audit verify"),
+		health.CodeSecurityModuleUnreachable: say("nothing is issued, and lists and answers end, until it signs again; see that it runs, holds the token and takes the PIN; try it: postseal ca module"),
 		health.CodeAuthorityUntended:      say("it is tried again by itself within the hour; see that the disk has room and the data directory can be written to; see how the authority stands: postseal ca health"),
 		health.CodeRootListEnding:         say("let the root sign another: postseal ca request --out FILE, then postseal ca ceremony FILE where the root is, then postseal ca import ANSWER; or bring its key back: postseal ca root import FILE"),
 		health.CodeTrialMailbox:           say("for real use set up a real organisation in a directory of its own: postseal setup --org NAME --domain DOMAIN --data DIR"),

@@ -109,7 +109,10 @@ func (w *words) authority(h *desk.PKIHealth, n *desk.BookNumbers, now time.Time)
 	page := authorityPage{Host: h.Host, Tree: w.tree(h.Tree, now)}
 	for _, one := range h.Tree {
 		row := nodeRow{Name: one.Name, Subject: one.Subject, Purpose: w.say("purpose." + one.Purpose), State: w.say("authority.state." + one.State), Level: nodeLevel(one, now), Domains: one.Domains, Key: w.say("authority.key.here")}
-		if !one.KeyHere {
+		switch {
+		case one.InModule:
+			row.Key = w.say("authority.key.module")
+		case !one.KeyHere:
 			row.Key = w.say("authority.key.elsewhere")
 		}
 		if !one.NotAfter.IsZero() {

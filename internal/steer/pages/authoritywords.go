@@ -22,6 +22,7 @@ func authorityWords() vocabulary {
 		"authority.key":              {"Its key", "개인 키"},
 		"authority.key.here":         {"here, sealed", "여기에 봉인됨"},
 		"authority.key.elsewhere":    {"elsewhere", "다른 곳"},
+		"authority.key.module":       {"in the security module", "보안 모듈(HSM) 안"},
 		"authority.pending":          {"its request waits", "요청서의 답을 기다림"},
 		"authority.until":            {"until %s", "%s까지"},
 		"authority.state.active":     {"issues", "발급 중"},
@@ -178,5 +179,6 @@ func authorityWords() vocabulary {
 		"did.ca take up":                    {"took up what had been issued", "발급한 것 이어받기"},
 		"did.ca give up":                    {"gave up what nobody holds", "주인 없는 발급 포기"},
 		"did.ca retire-lists":               {"retired revocation lists", "폐기 목록 퇴역"},
+		"did.ca make-key":                   {"set out to make a key in the security module", "보안 모듈(HSM) 안 키 생성 시작"},
 	}
 }
