@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/sha256"
@@ -8,6 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 
 	"postseal/internal/ground/health"
 	"postseal/internal/ground/hsm"
@@ -233,5 +236,6 @@ func (d *Desk) SecurityModule(ctx context.Context) (*ModuleView, error) {
 		}
 		out.Keys = append(out.Keys, k)
 	}
+	slices.SortFunc(out.Keys, func(a, b ModuleKey) int { return cmp.Or(strings.Compare(a.Authority, b.Authority), strings.Compare(a.ID, b.ID)) })
 	return out, nil
 }
