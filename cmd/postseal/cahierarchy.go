@@ -23,13 +23,16 @@ func (a *app) caExtendCommand() *cobra.Command {
 }
 
 func (a *app) caRolloverCommand() *cobra.Command {
-	return &cobra.Command{
+	var module bool
+	c := &cobra.Command{
 		Use: "rollover AUTHORITY", Short: "Give an authority a successor with a new key", Args: oneArg("the name of an authority, see: postseal ca show"),
 		Long: "Give an authority a successor with a new key. The old one is retired: it issues no more, and goes on publishing lists and answers for what it issued.\n" +
 			"A new root is certified by the old one too, so that machines that trust only the old one accept what is served, until the new one has reached them.",
 		Example: "  postseal ca rollover servers",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.change(cmd.Context(), "ca/rollover", func(d desk.Doing) any { return desk.RolloverRequest{Doing: d, Name: args[0]} })
+			return a.change(cmd.Context(), "ca/rollover", func(d desk.Doing) any { return desk.RolloverRequest{Doing: d, Name: args[0], Module: module} })
 		},
 	}
+	c.Flags().BoolVar(&module, "security-module", false, "make its key in the security module (default where the old one's is)")
+	return c
 }

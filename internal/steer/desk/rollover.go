@@ -273,7 +273,8 @@ func (h *hierarchy) certify(w widening, root state.Authority, issuer *ca.Issuer)
 // RolloverRequest gives an authority a successor.
 type RolloverRequest struct {
 	Doing
-	Name string `json:"name"` // of an authority in force
+	Name   string `json:"name"`             // of an authority in force
+	Module bool   `json:"module,omitempty"` // make its key in the security module; otherwise it is made where the old one's is
 }
 
 // Rollover makes a successor with a new key. The old one is retired: it issues no more, and goes on answering for what it
@@ -299,7 +300,7 @@ func (d *Desk) Rollover(ctx context.Context, who state.Actor, r RolloverRequest)
 		}
 		h.signings = &signings{desk: d, ctx: ctx, who: who}
 		s := successor{hierarchy: h, old: old, sealer: v.sealer()}
-		if s.keys, err = d.keysLike(ctx, old); err != nil {
+		if s.keys, err = d.keysLike(ctx, old, r.Module); err != nil {
 			return nil, nil, err
 		}
 		s.keys.who, s.keys.sealer = who, s.sealer

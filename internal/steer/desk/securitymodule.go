@@ -98,15 +98,15 @@ func (s *sealer) sealRef(ref hsm.Ref) (string, error) {
 	return id, nil
 }
 
-// keysLike makes a successor's key where the key of the one before it is.
-func (d *Desk) keysLike(ctx context.Context, a state.Authority) (*authorityKeys, error) {
+// keysLike makes a successor's key where the key of the one before it is, or in the module if that is wanted.
+func (d *Desk) keysLike(ctx context.Context, a state.Authority, wanted bool) (*authorityKeys, error) {
 	k := &authorityKeys{desk: d, ctx: ctx}
 	ref, err := d.moduleRef(ctx, a.SecretID)
-	if err != nil || ref == nil {
+	if err != nil || ref == nil && !wanted {
 		return k, err
 	}
 	if d.module == nil {
-		return nil, fmt.Errorf("making a key beside that of %s: %w", a.Name, ErrNoSecurityModule)
+		return nil, fmt.Errorf("making the successor of %s: %w", a.Name, ErrNoSecurityModule)
 	}
 	k.module = ModuleAll
 	return k, nil
@@ -236,6 +236,8 @@ func (d *Desk) SecurityModule(ctx context.Context) (*ModuleView, error) {
 		}
 		out.Keys = append(out.Keys, k)
 	}
-	slices.SortFunc(out.Keys, func(a, b ModuleKey) int { return cmp.Or(strings.Compare(a.Authority, b.Authority), strings.Compare(a.ID, b.ID)) })
+	slices.SortFunc(out.Keys, func(a, b ModuleKey) int {
+		return cmp.Or(strings.Compare(a.Authority, b.Authority), strings.Compare(a.ID, b.ID))
+	})
 	return out, nil
 }
