@@ -64,7 +64,7 @@ func (r Ref) String() string {
 	return "pkcs11:token=" + escape(r.token) + ";object=" + escape(r.label) + ";id=" + id.String() + ";type=private"
 }
 
-// escape leaves what RFC 7512 section 2.3 calls pk11-res-avail and RFC 3986 unreserved, less what nobody needs.
+// escape leaves the unreserved characters of a URI. RFC 7512 section 2.3 lets more stand; nobody needs it.
 func escape(text string) string {
 	var b strings.Builder
 	for _, c := range []byte(text) {
