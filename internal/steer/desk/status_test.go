@@ -100,6 +100,7 @@ func TestConditionsComeAndGo(t *testing.T) {
 		health.CodeAuditBroken:          true, // TestNothingIsSignedOverAFault
 		health.CodeAuditUnsigned:        true, // TestHeadFaults
 		health.CodeAuthorityUntended:    true, // TestTendingFailsAloud
+		health.CodeRootListEnding:       true, // TestCeremony
 		health.CodeCertificateExpired:   true, // TestEndings
 		health.CodeCertificateEnding:    true, // TestEndings
 		health.CodeSnapshotRefused:      true, // TestAStateThatCannotBeServed
