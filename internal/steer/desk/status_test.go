@@ -89,31 +89,32 @@ func TestConditionsComeAndGo(t *testing.T) {
 	t.Parallel()
 	nothing := func(*testing.T, *house) {}
 	seen := map[health.Code]bool{
-		health.CodeServerNotRunning:     true, // TestStatusOfANewServer
-		health.CodeNoRecoveryKey:        true, // TestStatusOfANewServer, TestRecoveryConditions
-		health.CodeRecoveryUntested:     true, // TestRecoveryConditions
-		health.CodeRecoveryUnsigned:     true, // TestAForgedRecoveryKey
-		health.CodeRecoveryIncomplete:   true, // TestRecoveryConditions
-		health.CodeNoBackup:             true, // TestRecoveryConditions
-		health.CodeBackupOld:            true, // TestRecoveryConditions
-		health.CodeServedNotBound:       true, // TestServedIsNotBound
-		health.CodeAuditBroken:          true, // TestNothingIsSignedOverAFault
-		health.CodeAuditUnsigned:        true, // TestHeadFaults
-		health.CodeAuthorityUntended:    true, // TestTendingFailsAloud
-		health.CodeRootListEnding:       true, // TestCeremony
-		health.CodeCertificateExpired:   true, // TestEndings
-		health.CodeCertificateEnding:    true, // TestEndings
-		health.CodeSnapshotRefused:      true, // TestAStateThatCannotBeServed
-		health.CodeTokenEnding:          true, // TestATokenEnds
-		health.CodeAuditNotSent:         true, // TestAuditIsNotSent
-		health.CodeNoticeNotSent:        true, // TestAWebHookThatNeverTakes
-		health.CodeListenerClosed:       true, // the runtime raises it
-		health.CodeRenewalFailed:        true, // the renewal engine raises it
-		health.CodeRenewalWaiting:       true, // TestARenewalThatWaits
-		health.CodeCertificateUntrusted: true, // TestDistrustCountsAtOnce
-		health.CodeCertificateRevoked:   true, // TestRevocationInService
-		health.CodeRevocationUnchecked:  true, // TestRevocationInService
-		health.CodeClientsObject:        true, // TestObjectionsAreShownAfterwards
+		health.CodeServerNotRunning:          true, // TestStatusOfANewServer
+		health.CodeNoRecoveryKey:             true, // TestStatusOfANewServer, TestRecoveryConditions
+		health.CodeRecoveryUntested:          true, // TestRecoveryConditions
+		health.CodeRecoveryUnsigned:          true, // TestAForgedRecoveryKey
+		health.CodeRecoveryIncomplete:        true, // TestRecoveryConditions
+		health.CodeNoBackup:                  true, // TestRecoveryConditions
+		health.CodeBackupOld:                 true, // TestRecoveryConditions
+		health.CodeServedNotBound:            true, // TestServedIsNotBound
+		health.CodeAuditBroken:               true, // TestNothingIsSignedOverAFault
+		health.CodeAuditUnsigned:             true, // TestHeadFaults
+		health.CodeAuthorityUntended:         true, // TestTendingFailsAloud
+		health.CodeRootListEnding:            true, // TestCeremony
+		health.CodeSecurityModuleUnreachable: true, // TestAModuleThatDoesNotSign
+		health.CodeCertificateExpired:        true, // TestEndings
+		health.CodeCertificateEnding:         true, // TestEndings
+		health.CodeSnapshotRefused:           true, // TestAStateThatCannotBeServed
+		health.CodeTokenEnding:               true, // TestATokenEnds
+		health.CodeAuditNotSent:              true, // TestAuditIsNotSent
+		health.CodeNoticeNotSent:             true, // TestAWebHookThatNeverTakes
+		health.CodeListenerClosed:            true, // the runtime raises it
+		health.CodeRenewalFailed:             true, // the renewal engine raises it
+		health.CodeRenewalWaiting:            true, // TestARenewalThatWaits
+		health.CodeCertificateUntrusted:      true, // TestDistrustCountsAtOnce
+		health.CodeCertificateRevoked:        true, // TestRevocationInService
+		health.CodeRevocationUnchecked:       true, // TestRevocationInService
+		health.CodeClientsObject:             true, // TestObjectionsAreShownAfterwards
 	}
 	cases := []struct {
 		name     string
