@@ -101,10 +101,10 @@ func (db *DB) appendBatch(batch []*appending) {
 	defer db.writeKept.settle(ctx)
 	defer tx.Rollback() // does nothing after a commit
 	kept := statements{tx, db.writeKept}
-	now := timestamp()
+	now, end := timestamp(), new(chainEnd)
 	done := 0
 	for _, a := range batch {
-		if a.err = db.appendOne(ctx, kept, now, a); a.err == nil {
+		if a.err = db.appendOne(ctx, kept, end, now, a); a.err == nil {
 			done++
 		}
 	}
@@ -132,19 +132,20 @@ const (
 	revocationSequence = 3
 )
 
-func (db *DB) appendOne(ctx context.Context, tx statements, now time.Time, a *appending) error {
+func (db *DB) appendOne(ctx context.Context, tx statements, end *chainEnd, now time.Time, a *appending) error {
 	if a.ctx.Err() != nil {
 		return fmt.Errorf("changing the state: %w", context.Cause(a.ctx))
 	}
 	if _, err := tx.ExecContext(ctx, `SAVEPOINT one`); err != nil {
 		return fmt.Errorf("changing the state: %w", named(err))
 	}
-	t := &Tx{tx: tx, ctx: context.WithoutCancel(a.ctx), now: now, actor: a.actor}
+	t := &Tx{tx: tx, ctx: context.WithoutCancel(a.ctx), now: now, actor: a.actor, end: end}
 	err := a.f(t)
 	if err == nil && t.audited == 0 {
 		err = errNoAudit
 	}
 	if err != nil {
+		*end = chainEnd{} // its rows are taken back
 		if _, undo := tx.ExecContext(ctx, `ROLLBACK TO one`); undo != nil {
 			return fmt.Errorf("%w; taking it back: %w", named(err), undo)
 		}

@@ -47,7 +47,7 @@ func (tx *Tx) Audit(act, object string, before, after any) error {
 
 // chain appends a row.
 func (tx *Tx) chain(r AuditRow) error {
-	number, previous, err := tx.LastAudit(tx.server)
+	number, previous, err := tx.chainEnd()
 	if err != nil {
 		return err
 	}
@@ -57,7 +57,29 @@ func (tx *Tx) chain(r AuditRow) error {
 		}
 	}
 	r.Number = number + 1
-	return tx.addAudit(r, audit.Hash(previous, tx.server, r))
+	hash := audit.Hash(previous, tx.server, r)
+	if err := tx.addAudit(r, hash); err != nil {
+		return err
+	}
+	if tx.end != nil {
+		*tx.end = chainEnd{tx.server, r.Number, hash}
+	}
+	return nil
+}
+
+// chainEnd is the last row that a transaction has written, so that the next need not be read back from the database.
+type chainEnd struct {
+	server string // empty: it has written none
+	number int64
+	hash   []byte
+}
+
+// chainEnd is what the next row follows.
+func (tx *Tx) chainEnd() (int64, []byte, error) {
+	if tx.end != nil && tx.end.server == tx.server {
+		return tx.end.number, tx.end.hash, nil
+	}
+	return tx.LastAudit(tx.server)
 }
 
 func (tx *Tx) addAudit(r AuditRow, hash []byte) error {

@@ -20,6 +20,7 @@ type Tx struct {
 	now     time.Time
 	actor   Actor
 	server  string // for the audit rows
+	end     *chainEnd
 	audited int
 }
 
@@ -53,7 +54,7 @@ func (db *DB) Update(ctx context.Context, actor Actor, f func(*Tx) error) (int64
 	}
 	defer db.writeKept.settle(ctx)
 	defer tx.Rollback() // does nothing after a commit
-	t := &Tx{tx: statements{tx, db.writeKept}, ctx: ctx, now: timestamp(), actor: actor}
+	t := &Tx{tx: statements{tx, db.writeKept}, ctx: ctx, now: timestamp(), actor: actor, end: new(chainEnd)}
 	if err := f(t); err != nil {
 		return 0, db.noted(err)
 	}

@@ -164,6 +164,11 @@ func (d *Desk) issuedFor(ctx context.Context, a state.Approval) (*Certified, err
 		return err
 	})
 	for _, i := range all {
+		if i.Certificate == nil && i.Profile == a.Profile && i.Requester == a.Requester && !i.PlannedAt.Before(a.DecidedAt) {
+			if i, err = d.finishOne(ctx, i); err != nil { // what was planned is finished, or the next start would make it a second one
+				return nil, err
+			}
+		}
 		if i.Certificate != nil && i.Profile == a.Profile && i.Requester == a.Requester && !i.PlannedAt.Before(a.DecidedAt) {
 			out, err := d.IssuedCertificate(ctx, i.Serial)
 			if err != nil {

@@ -50,7 +50,8 @@ type house struct {
 type fault struct {
 	mu     sync.Mutex
 	kind   faultKind
-	passed int // commits that pass first
+	passed int  // commits that pass first
+	again  bool // every commit from then on, not one
 }
 
 type faultKind int
@@ -76,7 +77,7 @@ func (f *fault) setAfter(kind faultKind, passed int) {
 	f.kind, f.passed = kind, passed
 }
 
-// commit is for state.Options; the fault hits one commit.
+// commit is for state.Options; the fault hits one commit, or all that follow.
 func (f *fault) commit(commit func() error) error {
 	f.mu.Lock()
 	kind := f.kind
@@ -84,7 +85,9 @@ func (f *fault) commit(commit func() error) error {
 		kind = faultNone
 		f.passed--
 	} else {
-		f.kind = faultNone
+		if !f.again {
+			f.kind = faultNone
+		}
 	}
 	f.mu.Unlock()
 	if kind == faultRefused {

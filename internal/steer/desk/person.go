@@ -1,9 +1,11 @@
 package desk
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,6 +15,8 @@ import (
 	"postseal/internal/ground/keys"
 	"postseal/internal/ground/state"
 	"postseal/internal/ground/x509cert"
+	"postseal/internal/issue/ca"
+	"postseal/internal/issue/crl"
 )
 
 // Profiles of people.
@@ -54,6 +58,12 @@ func (r PersonRequest) Check() error {
 	return nil
 }
 
+// friendlyName is that of the file, with what is to stand behind the use.
+func (r PersonRequest) friendlyName(behind string) string {
+	what := map[string]string{profileSign: "signature", profileEncrypt: "encryption", profileUser: "sign-in"}[r.Profile]
+	return fmt.Sprintf("%s (%s%s)", cmp.Or(r.Name, r.Email), what, behind)
+}
+
 // PersonFile is a certificate of a person with its key.
 type PersonFile struct {
 	Serial       string    `json:"serial"`
@@ -62,8 +72,10 @@ type PersonFile struct {
 	Data         []byte    `json:"data"` // PFX
 }
 
-// IssuePerson makes a key, certifies it for a person, and hands both out in a PFX. The key is kept nowhere: who loses the
-// file has lost the key, and with one of smime-encrypt the letters to it.
+// IssuePerson makes a key, certifies it for a person, and hands both out in a PFX. The key is kept, sealed, until that is
+// written down, and nowhere afterwards: who loses the file has lost the key, and with one of smime-encrypt the letters to
+// it. If it cannot be handed out, the certificate is revoked, now or at the next start: nobody has its key, and others
+// would encrypt for it.
 func (d *Desk) IssuePerson(ctx context.Context, who state.Actor, r PersonRequest) (*PersonFile, error) {
 	if err := r.Check(); err != nil {
 		return nil, err
@@ -83,21 +95,35 @@ func (d *Desk) IssuePerson(ctx context.Context, who state.Actor, r PersonRequest
 	if err != nil {
 		return nil, err
 	}
-	name := r.Name
-	if name == "" {
-		name = r.Email
-	}
-	w := wanted{profile: profile, key: key.Public(), names: []string{r.Email}, subject: pkix.Name{CommonName: name}, requester: who.Who, dry: r.DryRun}
-	out, err := d.issueOne(ctx, who, w)
+	v, err := d.view(ctx)
 	if err != nil {
 		return nil, err
 	}
-	what := map[string]string{profileSign: "signature", profileEncrypt: "encryption", profileUser: "sign-in"}[r.Profile]
-	if r.DryRun {
-		return &PersonFile{FriendlyName: name + " (" + what + ")"}, nil
+	s := v.sealer()
+	if _, err := s.seal(state.SecretMemberKey, key); err != nil {
+		return nil, err
 	}
-	f := &PersonFile{Serial: x509cert.Inspect(out.certificate).Serial, NotAfter: out.certificate.NotAfter.UTC()}
-	f.FriendlyName = fmt.Sprintf("%s (%s, %s)", name, what, f.NotAfter.Format("2006"))
+	w := wanted{profile: profile, key: key.Public(), names: []string{r.Email}, subject: pkix.Name{CommonName: cmp.Or(r.Name, r.Email)}, requester: who.Who, secret: &s.made[0], dry: r.DryRun}
+	out, err := d.issueOne(ctx, who, w)
+	if step, ok := errors.AsType[*ca.StepError](err); ok {
+		return nil, errors.Join(err, d.giveUpKey(context.WithoutCancel(ctx), step.Serial))
+	}
+	if err != nil {
+		return nil, err
+	}
+	if r.DryRun {
+		return &PersonFile{FriendlyName: r.friendlyName("")}, nil
+	}
+	f, err := d.handOut(ctx, who, r, out, key)
+	if err != nil {
+		return nil, errors.Join(err, d.giveUpKey(context.WithoutCancel(ctx), out.serial))
+	}
+	return f, nil
+}
+
+// handOut writes the file of a person, and then down that it leaves; the key is not kept any more.
+func (d *Desk) handOut(ctx context.Context, who state.Actor, r PersonRequest, out *issued, key *keys.Private) (*PersonFile, error) {
+	f := &PersonFile{Serial: out.serial, FriendlyName: r.friendlyName(", " + out.certificate.NotAfter.UTC().Format("2006")), NotAfter: out.certificate.NotAfter.UTC()}
 	chain, err := x509.ParseCertificates(out.chain)
 	if err != nil {
 		return nil, fmt.Errorf("reading the issuer of %s: %w", f.Serial, err)
@@ -107,10 +133,51 @@ func (d *Desk) IssuePerson(ctx context.Context, who state.Actor, r PersonRequest
 		return nil, err
 	}
 	// A private key leaves.
-	return f, d.db.Append(ctx, who, func(tx *state.Tx) error {
+	err = d.db.Append(ctx, who, func(tx *state.Tx) error {
 		tx.ActFor(d.server)
+		if err := tx.DropKey(f.Serial); err != nil {
+			return err
+		}
 		return tx.Audit("ca person", f.Serial, nil, map[string]string{"email": r.Email, "profile": r.Profile})
 	})
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// giveUpKey revokes a certificate whose key was to be handed out and was not, and forgets the key. One that was never planned
+// is nothing to give up. What cannot be done now, the next start does.
+func (d *Desk) giveUpKey(ctx context.Context, serial string) error {
+	err := d.db.Append(ctx, starter(), func(tx *state.Tx) error {
+		tx.ActFor(d.server)
+		i, err := tx.Issuance(serial)
+		if errors.Is(err, state.ErrNotFound) || err == nil && i.SecretID == "" {
+			return errNothingToDo
+		}
+		if err != nil {
+			return err
+		}
+		return giveUpIn(tx, i, "it could not be handed out")
+	})
+	d.pki.forget(serial)
+	if errors.Is(err, errNothingToDo) {
+		return nil
+	}
+	return err
+}
+
+// giveUpIn is the same within a transaction.
+func giveUpIn(tx *state.Tx, i state.Issuance, why string) error {
+	if err := tx.DropKey(i.Serial); err != nil {
+		return err
+	}
+	if i.RevokedAt.IsZero() {
+		if err := tx.Revoke(i.Serial, int(crl.CessationOfOperation)); err != nil {
+			return err
+		}
+	}
+	return tx.Audit("ca give up", i.Serial, nil, map[string]any{"requester": i.Requester, "reason": why})
 }
 
 // PersonView is a person as others may know him: the newest certificates that are good now. All of it is public.
@@ -167,6 +234,9 @@ func (d *Desk) meet(tx *state.Tx, people map[string]*PersonView, l state.Issuanc
 	whole, err := tx.Issuance(l.Serial)
 	if err != nil {
 		return err
+	}
+	if whole.SecretID != "" {
+		return nil // nobody has its key yet
 	}
 	cert, err := x509cert.ParseCertificate(whole.Certificate)
 	if err != nil {

@@ -48,6 +48,28 @@ func (d *Desk) FinishIssuances(ctx context.Context) error {
 	return errors.Join(append(failed, d.takeUp(ctx, all, most))...)
 }
 
+// finishOne finishes what was planned and not recorded, and reads it back.
+func (d *Desk) finishOne(ctx context.Context, i state.Issuance) (state.Issuance, error) {
+	all, host, err := d.authorities(ctx)
+	if err != nil {
+		return i, err
+	}
+	n := slices.IndexFunc(all, func(a state.Authority) bool { return a.ID == i.AuthorityID }) // the table refers to it
+	issuer, err := d.issuer(ctx, all[n], host)
+	if err != nil {
+		return i, err
+	}
+	_, err = ca.New(issuer, &ledger{desk: d, who: starter(), authority: i.AuthorityID}).Resume(ctx, i.Serial)
+	if err != nil && !errors.Is(err, ca.ErrSerialTaken) { // another has finished it in this moment
+		return i, err
+	}
+	err = d.db.View(ctx, func(tx *state.Tx) error {
+		i, err = tx.Issuance(i.Serial)
+		return err
+	})
+	return i, err
+}
+
 // takeUp gives the certificates whose key waits for a lineage that lineage: whoever asked for it was told of no success, and
 // still finds it. If the name is taken meanwhile, or nobody could use it, the key is forgotten, and the audit trail says so.
 func (d *Desk) takeUp(ctx context.Context, authorities []state.Authority, most int) error {
@@ -83,8 +105,8 @@ func takingUp(v *view, i state.Issuance, a state.Authority) (func(tx *state.Tx) 
 	_, taken := v.named(name)
 	why := ""
 	switch {
-	case !ours:
-		why = "it is for no lineage"
+	case !ours: // for a person, who never got it
+		return func(tx *state.Tx) error { return giveUpIn(tx, i, "it could not be handed out") }, nil
 	case taken:
 		why = "the lineage is there, and renews by itself" // a renewal was cut off, or somebody asked again
 	case !i.RevokedAt.IsZero():
