@@ -8,6 +8,8 @@ PURE = CGO_ENABLED=0
 BUILD = $(PURE) go build -trimpath
 BINARY = $(CURDIR)/bin/postseal
 FUZZTIME = 30s
+# A peer of make bench that Debian has not: GOBIN=DIR GOFLAGS=-mod=mod CGO_ENABLED=0 go install github.com/smallstep/certificates/cmd/step-ca@v0.30.2
+STEPCA =
 TESTFLAGS = -vet=off -count=1 -timeout 30m
 # Where goroutines meet. The parsers and the arithmetic are not worth ten times the time. The desk and its pages are
 # mostly SQL, which is ten times as slow too: of their tests those run with the race detector that start goroutines (the
@@ -104,3 +106,5 @@ bench: build
 	@bin/bench-check -binary $(BINARY)
 	@$(BUILD) -o bin/bench-acme ./bench/acme
 	@bin/bench-acme -binary $(BINARY)
+	@$(BUILD) -o bin/bench-ca ./bench/ca
+	@bin/bench-ca -binary $(BINARY) -step-ca "$$(command -v step-ca || echo $(STEPCA))"
