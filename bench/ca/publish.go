@@ -19,8 +19,10 @@ import (
 	_ "modernc.org/sqlite" // the driver "sqlite"
 
 	"postseal/bench/gauge"
-	"postseal/internal/ground/state"
 )
+
+// stateFile is the name of the database in the data directory.
+const stateFile = "postseal.db"
 
 // answers measures answers of OCSP: those that are kept, and those that are signed for each certificate anew.
 func (m *measurement) answers(ctx context.Context, s *gauge.Server) error {
@@ -121,7 +123,7 @@ func get(ctx context.Context, address string) *http.Request {
 // fill puts lines into the book, copies of the first in all but what must differ, in lists of ten thousand. The server
 // must not run.
 func (m *measurement) fill(ctx context.Context) (err error) {
-	db, err := sql.Open("sqlite", "file:"+filepath.Join(m.data, state.FileName)+"?_pragma=synchronous(OFF)&_pragma=journal_mode(WAL)")
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(m.data, stateFile)+"?_pragma=synchronous(OFF)&_pragma=journal_mode(WAL)")
 	if err != nil {
 		return err
 	}
@@ -145,7 +147,7 @@ func (m *measurement) fill(ctx context.Context) (err error) {
 
 // list measures the complete list of everything that was put into the book: from the book, signed, on disk, and sent.
 func (m *measurement) list(ctx context.Context, s *gauge.Server) (err error) {
-	db, err := sql.Open("sqlite", "file:"+filepath.Join(m.data, state.FileName)+"?_pragma=busy_timeout(60000)")
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(m.data, stateFile)+"?_pragma=busy_timeout(60000)")
 	if err != nil {
 		return err
 	}
