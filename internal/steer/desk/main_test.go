@@ -83,6 +83,9 @@ func child(ctx context.Context, role, dir string) error {
 			return err
 		}
 	}
+	if role == "roll over" {
+		return childRollsOver(ctx, dir)
+	}
 	if role == "certify" {
 		return childCertifies(ctx, dir)
 	}
