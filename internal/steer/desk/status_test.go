@@ -169,6 +169,15 @@ func TestConditionsComeAndGo(t *testing.T) {
 		{"learnt while running", runningHouse, func(_ *testing.T, h *house) {
 			h.health.Raise(health.Condition{Code: health.CodeListenerClosed, Severity: health.Attention, Object: "imap", Text: "in use"})
 		}, []string{"!listenerClosed imap", always}, func(_ *testing.T, h *house) { h.health.Clear(health.CodeListenerClosed, "imap") }, []string{always}},
+		{"the list of a root whose key is elsewhere", authorityHouse, func(t *testing.T, h *house) {
+			h.exec(t, `UPDATE authority SET secret_id = NULL WHERE purpose = 'root'`)
+		}, []string{"!rootListEnding root", always}, func(t *testing.T, h *house) {
+			h.exec(t, `UPDATE revocation_shard SET next_update = 4102444800000000 WHERE authority_id = (SELECT id FROM authority WHERE purpose = 'root')`)
+		}, []string{always}},
+		// What raises it asks the module: see securitymodule.go.
+		{"a security module that does not sign", runningHouse, func(_ *testing.T, h *house) {
+			h.health.Raise(health.Condition{Code: health.CodeSecurityModuleUnreachable, Severity: health.Attention, Text: "it does not answer"})
+		}, []string{"!securityModuleUnreachable ", always}, func(_ *testing.T, h *house) { h.health.Clear(health.CodeSecurityModuleUnreachable, "") }, []string{always}},
 		// What raises it looks over the wire: served_test.go.
 		{"seen over the wire", runningHouse, func(_ *testing.T, h *house) {
 			h.health.Raise(health.Condition{Code: health.CodeServedNotBound, Severity: health.Attention, Object: "imaps", Text: "another certificate"})
