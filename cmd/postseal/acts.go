@@ -41,6 +41,7 @@ func actsOf() map[string][]string {
 		"ca keep":            {"ca/keep"},
 		"ca health":          {"ca/health"},
 		"ca publish":         {"ca/people"},
+		"ca person-key":      {"ca/person-key"},
 		"ca revoke":          {"ca/revoke"},
 		"ca extend":          {"ca/extend"},
 		"ca rollover":        {"ca/rollover"},

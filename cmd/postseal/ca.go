@@ -4,6 +4,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -15,7 +16,7 @@ import (
 )
 
 func (a *app) caCommand() *cobra.Command {
-	return noun("ca", "The organisation's own authority", a.caInitCommand(), a.caShowCommand(), a.caIssueCommand(), a.caListCommand(), a.caCountsCommand(), a.caKeepCommand(), a.caHealthCommand(), a.caPublishCommand(),
+	return noun("ca", "The organisation's own authority", a.caInitCommand(), a.caShowCommand(), a.caIssueCommand(), a.caListCommand(), a.caCountsCommand(), a.caKeepCommand(), a.caHealthCommand(), a.caPublishCommand(), a.caPersonKeyCommand(),
 		a.caRevokeCommand(), a.caCRLCommand(), a.caProfileCommand(), a.caPendingCommand(), a.caApproveCommand(), a.caRejectCommand(), a.caCertificateCommand(), a.caBulkCommand(), a.caExtendCommand(), a.caRolloverCommand(),
 		a.caRequestCommand(), a.caImportCommand(), a.caWithdrawCommand(), a.caRootCommand(), a.caCeremonyCommand(), a.caModuleCommand(),
 		a.caEABCommand(), a.caAccountCommand(), a.caARICommand())
@@ -50,7 +51,21 @@ func (a *app) caInitCommand() *cobra.Command {
 		case elsewhere:
 			r.Superior = state.WayCeremony
 		}
-		return a.change(cmd.Context(), "ca/init", func(d desk.Doing) any { r.Doing = d; return r })
+		if err := a.change(cmd.Context(), "ca/init", func(d desk.Doing) any { r.Doing = d; return r }); err != nil || a.dryRun || r.Superior != "" { // whose request comes first, see: ca request
+			return err
+		}
+		domain := "DOMAIN"
+		if len(r.Domains) > 0 {
+			domain = r.Domains[0]
+		} else if v, err := call[desk.AuthoritiesView](cmd.Context(), a, "ca/show", admin.Nothing{}); err == nil { // what was made is made
+			if i := slices.IndexFunc(v.Authorities, func(x desk.AuthorityView) bool { return len(x.Domains) > 0 }); i >= 0 {
+				domain = v.Authorities[i].Domains[0]
+			}
+		}
+		where := a.whereFlags()
+		fmt.Fprintf(a.err, "postseal: next: postseal ca issue --profile server --domain mail.%s --enable SMTP,IMAP,POP,HTTP%s\n", domain, where)
+		fmt.Fprintf(a.err, "postseal: other machines trust it with: postseal trust export --for pem --out root.pem%s\n", where)
+		return nil
 	}
 	return c
 }
@@ -66,13 +81,13 @@ func (a *app) caShowCommand() *cobra.Command {
 			if a.json {
 				return a.printJSON(v)
 			}
-			t := a.table("AUTHORITY", "SUBJECT", "ENDS", "DOMAINS", "SHA-256")
+			t := a.table("AUTHORITY", "STATE", "SUBJECT", "ENDS", "DOMAINS", "SHA-256")
 			for _, x := range v.Authorities {
 				ends := localDate(x.NotAfter)
 				if x.State == state.AuthorityPending {
-					ends = x.State
+					ends = "-"
 				}
-				t.row(x.Name, x.Subject, ends, strings.Join(x.Domains, ","), x.SHA256)
+				t.row(x.Name, x.State, x.Subject, ends, strings.Join(x.Domains, ","), x.SHA256)
 			}
 			if err := t.end(); err != nil {
 				return err
@@ -92,7 +107,7 @@ func (a *app) caIssueCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "issue", Short: "Issue a certificate", Args: noArgs,
 		Long: "Issue a certificate. Without --csr its key is made here, in a lineage of its own, which the server renews by itself; --enable lets it serve at once.\n" +
-			"With --email it is for a person: its key is made here, and both go out in a PFX. Signing (smime-sign) and encrypting (smime-encrypt) are two certificates, in two files. Without a password one is made and printed, once; the key is kept nowhere.\n" +
+			"With --email it is for a person: its key is made here, and both go out in a PFX. Signing (smime-sign) and encrypting (smime-encrypt) are two certificates, in two files. Without a password one is made and printed, once. A key that decrypts is kept, sealed, see: postseal ca person-key; a key that signs is kept nowhere.\n" +
 			"With --csr the key is whoever's made the request: the certificate is printed, or written to --out.",
 		Example: "  postseal ca issue --domain mail.example.com --enable SMTP,IMAP,POP,HTTP",
 	}

@@ -32,17 +32,10 @@ func (a *app) issuePerson(cmd *cobra.Command, r desk.PersonRequest, out outputFl
 	}
 	made := ""
 	if r.DryRun = a.dryRun; !r.DryRun {
-		var secret keys.Secret
-		if password.given() {
-			var err error
-			if secret, err = password.read(a, "Password of the file", true); err != nil {
-				return err
-			}
-		} else {
-			made = rand.Text() // 130 bits
-			secret = keys.NewSecret(made)
+		var err error
+		if r.Password, made, err = a.filePassword(password); err != nil {
+			return err
 		}
-		r.Password = desk.NewPassword(secret)
 	}
 	v, err := call[desk.PersonFile](cmd.Context(), a, "ca/person", r)
 	if err != nil {
@@ -52,6 +45,21 @@ func (a *app) issuePerson(cmd *cobra.Command, r desk.PersonRequest, out outputFl
 		fmt.Fprintf(a.out, "It would be issued: %s.\n", visible(v.FriendlyName))
 		return nil
 	}
+	return a.writePerson("Issued", v, out, made)
+}
+
+// filePassword reads the password of a file, or makes one.
+func (a *app) filePassword(given passwordFlags) (password desk.Password, made string, err error) {
+	if given.given() {
+		secret, err := given.read(a, "Password of the file", true)
+		return desk.NewPassword(secret), "", err
+	}
+	made = rand.Text() // 130 bits
+	return desk.NewPassword(keys.NewSecret(made)), made, nil
+}
+
+// writePerson writes a file for a person, and prints what was done, and the password if it was made here.
+func (a *app) writePerson(done string, v desk.PersonFile, out outputFlags, made string) error {
 	if err := out.write(a, v.Data, true); err != nil {
 		return err
 	}
@@ -64,8 +72,48 @@ func (a *app) issuePerson(cmd *cobra.Command, r desk.PersonRequest, out outputFl
 	case a.json:
 		return a.printJSON(map[string]any{"file": out.out, "serial": v.Serial, "friendlyName": v.FriendlyName, "notAfter": v.NotAfter})
 	}
-	fmt.Fprintf(a.out, "Issued %s, %s, until %s: %s\n", v.Serial, visible(v.FriendlyName), localDate(v.NotAfter), out.out)
+	fmt.Fprintf(a.out, "%s %s, %s, until %s: %s\n", done, v.Serial, visible(v.FriendlyName), localDate(v.NotAfter), out.out)
 	return nil
+}
+
+func (a *app) caPersonKeyCommand() *cobra.Command {
+	var out outputFlags
+	var r desk.PersonKeyRequest
+	var password passwordFlags
+	c := &cobra.Command{
+		Use: "person-key ID", Short: "Write the kept key of a person into a PFX once more", Args: oneArg("a serial, or the address of a person"),
+		Long: "Write the key with which a person reads secret mail, and its certificate, into a PFX once more. Keys of the profile smime-encrypt that were made here are kept, sealed;\n" +
+			"keys that sign are not. ID is the serial of the certificate, also of one that has ended or was revoked, or the person's address, which means the newest.",
+		Example: "  postseal ca person-key kim@example.com --out kim.pfx",
+	}
+	f := c.Flags()
+	f.StringVar(&out.out, "out", "", "`FILE` to write; - is standard output")
+	f.BoolVar(&out.force, "force", false, "replace an existing file")
+	f.StringVar(&r.Format, "pfx", "", "`WHO` reads the PFX, modern or windows2016 (default modern)")
+	password.flags(f)
+	c.RunE = func(cmd *cobra.Command, args []string) error {
+		if out.out == "" {
+			return &usageError{errors.New("--out FILE is missing")}
+		}
+		if err := out.check(a); err != nil {
+			return err
+		}
+		if a.dryRun {
+			return &usageError{errors.New("--dry-run: it changes nothing but the file and the audit trail")}
+		}
+		var made string
+		var err error
+		if r.Password, made, err = a.filePassword(password); err != nil {
+			return err
+		}
+		r.ID = args[0]
+		v, err := call[desk.PersonFile](cmd.Context(), a, "ca/person-key", r)
+		if err != nil {
+			return err
+		}
+		return a.writePerson("Exported", v, out, made)
+	}
+	return c
 }
 
 func (a *app) caPublishCommand() *cobra.Command {

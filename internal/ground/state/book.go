@@ -333,8 +333,9 @@ func (tx *Tx) SetBookRule(days int) error {
 }
 
 // said is true for a line that no revocation list must still say: RFC 5280 section 3.3, an entry stays until it was on a
-// list after the certificate's end. Number 0 is the complete list; a shard that is gone has retired.
-const said = `(i.revoked_at IS NULL OR NOT EXISTS (SELECT 1 FROM revocation_shard s WHERE s.authority_id = i.authority_id AND s.number IN (0, i.shard)
+// list after the certificate's end. Number 0 is the complete list; a shard that is gone has retired. A line whose key is
+// kept for a person ([PersonKeyID]) stays too: old letters are read with it long after.
+const said = `NOT EXISTS (SELECT 1 FROM secret k WHERE k.id = 'person-' || i.serial) AND (i.revoked_at IS NULL OR NOT EXISTS (SELECT 1 FROM revocation_shard s WHERE s.authority_id = i.authority_id AND s.number IN (0, i.shard)
 	AND (s.this_update IS NULL OR s.this_update <= i.not_after OR s.this_update <= i.revoked_at)))`
 
 // EndedIssuance is a line that may be forgotten.

@@ -13,6 +13,7 @@ const (
 	SecretAuthorityKey    = "authority-key"
 	SecretACMEKey         = "acme-key"
 	SecretModuleKey       = "module-key" // where an authority's key is in the security module, in place of the key
+	SecretPersonKey       = "person-key"
 )
 
 // Secret is a sealed secret as stored: nobody can read it but its recipients.
@@ -51,3 +52,7 @@ func (tx *Tx) Secret(id, recipient string) (Secret, error) {
 	s.Wrapped = map[string][]byte{recipient: wrapped}
 	return s, nil
 }
+
+// PersonKeyID is the id of the secret that keeps a person's key for decrypting, by the serial of the certificate that it
+// was made for.
+func PersonKeyID(serial string) string { return "person-" + serial }

@@ -173,6 +173,7 @@ func acts(d *desk.Desk) map[string]act {
 		"ca/health":          looking(func(ctx context.Context, _ Nothing) (*desk.PKIHealth, error) { return d.PKIHealth(ctx) }),
 		"ca/line":            looking(d.IssuedLine),
 		"ca/person":          administering(d.IssuePerson), // a private key leaves
+		"ca/person-key":      administering(d.PersonKey),   // and again
 		"ca/people":          looking(func(ctx context.Context, _ Nothing) ([]desk.PersonView, error) { return d.People(ctx) }),
 		"ca/counts":          looking(func(ctx context.Context, _ Nothing) (*desk.BookNumbers, error) { return d.CountBook(ctx) }),
 		"ca/keep":            administering(d.KeepBook), // what it forgets does not come back

@@ -46,6 +46,7 @@ func examples() map[string]json.RawMessage {
 		"ca/certify":         `{"profile": "tls", "domains": ["printer.example.com"], "csr": {"name": "printer.csr", "data": "LS0tLS1CRUdJTg=="}}`,
 		"ca/crl":             `{"name": "issuing-1", "shard": 1}`,
 		"ca/line":            `{"serial": "476d687e1f738d54a08855a4a40e9ff4"}`,
+		"ca/person-key":      `{"id": "kim@example.com", "password": "Y29ycmVjdCBob3JzZQ=="}`,
 		"ca/person":          `{"profile": "smime-encrypt", "email": "kim@example.com", "name": "Kim Minji", "password": "Y29ycmVjdCBob3JzZQ=="}`,
 		"ca/init":            `{"name": "Example Mail", "domains": ["example.com"], "dryRun": true}`,
 		"ca/issue":           `{"domains": ["imap.example.com"], "kind": "ecdsa-p256", "enable": "IMAP,POP"}`,

@@ -58,10 +58,9 @@ func (r PersonRequest) Check() error {
 	return nil
 }
 
-// friendlyName is that of the file, with what is to stand behind the use.
-func (r PersonRequest) friendlyName(behind string) string {
-	what := map[string]string{profileSign: "signature", profileEncrypt: "encryption", profileUser: "sign-in"}[r.Profile]
-	return fmt.Sprintf("%s (%s%s)", cmp.Or(r.Name, r.Email), what, behind)
+// useOf says what a certificate of a person does, behind the name in the file.
+func useOf(profile string) string {
+	return map[string]string{profileSign: "signature", profileEncrypt: "encryption", profileUser: "sign-in"}[profile]
 }
 
 // PersonFile is a certificate of a person with its key.
@@ -72,10 +71,11 @@ type PersonFile struct {
 	Data         []byte    `json:"data"` // PFX
 }
 
-// IssuePerson makes a key, certifies it for a person, and hands both out in a PFX. The key is kept, sealed, until that is
-// written down, and nowhere afterwards: who loses the file has lost the key, and with one of smime-encrypt the letters to
-// it. If it cannot be handed out, the certificate is revoked, now or at the next start: nobody has its key, and others
-// would encrypt for it.
+// IssuePerson makes a key, certifies it for a person, and hands both out in a PFX. A key of smime-encrypt is kept, sealed,
+// with the plan: whoever loses the file would lose every letter to it, so [Desk.PersonKey] hands it out again. A key that
+// signs or signs in is kept until it is written down that it has left, and nowhere afterwards: a signature that two could
+// have made proves nothing. What cannot be handed out is revoked, now or at the next start: its owner does not have it, and
+// others would encrypt for it.
 func (d *Desk) IssuePerson(ctx context.Context, who state.Actor, r PersonRequest) (*PersonFile, error) {
 	if err := r.Check(); err != nil {
 		return nil, err
@@ -104,6 +104,9 @@ func (d *Desk) IssuePerson(ctx context.Context, who state.Actor, r PersonRequest
 		return nil, err
 	}
 	w := wanted{profile: profile, key: key.Public(), names: []string{r.Email}, subject: pkix.Name{CommonName: cmp.Or(r.Name, r.Email)}, requester: who.Who, secret: &s.made[0], dry: r.DryRun}
+	if r.Profile == profileEncrypt && !r.DryRun {
+		w.planned = keeping(key, s.recipients)
+	}
 	out, err := d.issueOne(ctx, who, w)
 	if step, ok := errors.AsType[*ca.StepError](err); ok {
 		return nil, errors.Join(err, d.giveUpKey(context.WithoutCancel(ctx), step.Serial))
@@ -112,7 +115,7 @@ func (d *Desk) IssuePerson(ctx context.Context, who state.Actor, r PersonRequest
 		return nil, err
 	}
 	if r.DryRun {
-		return &PersonFile{FriendlyName: r.friendlyName("")}, nil
+		return &PersonFile{FriendlyName: cmp.Or(r.Name, r.Email) + " (" + useOf(r.Profile) + ")"}, nil
 	}
 	f, err := d.handOut(ctx, who, r, out, key)
 	if err != nil {
@@ -123,13 +126,8 @@ func (d *Desk) IssuePerson(ctx context.Context, who state.Actor, r PersonRequest
 
 // handOut writes the file of a person, and then down that it leaves; the key is not kept any more.
 func (d *Desk) handOut(ctx context.Context, who state.Actor, r PersonRequest, out *issued, key *keys.Private) (*PersonFile, error) {
-	f := &PersonFile{Serial: out.serial, FriendlyName: r.friendlyName(", " + out.certificate.NotAfter.UTC().Format("2006")), NotAfter: out.certificate.NotAfter.UTC()}
-	chain, err := x509.ParseCertificates(out.chain)
+	f, err := personFile(personParts{cmp.Or(r.Name, r.Email), r.Profile, key, out}, r.Format, r.Password)
 	if err != nil {
-		return nil, fmt.Errorf("reading the issuer of %s: %w", f.Serial, err)
-	}
-	b := certfile.Bundle{Key: key, Leaf: out.certificate, Chain: chain, FriendlyName: f.FriendlyName}
-	if f.Data, err = certfile.PFX(b, certfile.PFXOptions{Profile: certfile.Profile(strings.ToLower(r.Format)), Password: r.Password.Secret(), FriendlyName: f.FriendlyName}); err != nil {
 		return nil, err
 	}
 	// A private key leaves.
@@ -178,6 +176,27 @@ func giveUpIn(tx *state.Tx, i state.Issuance, why string) error {
 		}
 	}
 	return tx.Audit("ca give up", i.Serial, nil, map[string]any{"requester": i.Requester, "reason": why})
+}
+
+// personParts are what a file for a person is made of.
+type personParts struct {
+	name    string
+	profile string
+	key     *keys.Private
+	issued  *issued
+}
+
+func personFile(p personParts, format string, password Password) (*PersonFile, error) {
+	cert := p.issued.certificate
+	f := &PersonFile{Serial: p.issued.serial, NotAfter: cert.NotAfter.UTC()}
+	f.FriendlyName = fmt.Sprintf("%s (%s, %s)", p.name, useOf(p.profile), f.NotAfter.Format("2006"))
+	chain, err := x509.ParseCertificates(p.issued.chain)
+	if err != nil {
+		return nil, fmt.Errorf("reading the issuer of %s: %w", f.Serial, err)
+	}
+	b := certfile.Bundle{Key: p.key, Leaf: cert, Chain: chain, FriendlyName: f.FriendlyName}
+	f.Data, err = certfile.PFX(b, certfile.PFXOptions{Profile: certfile.Profile(strings.ToLower(format)), Password: password.Secret(), FriendlyName: f.FriendlyName})
+	return f, err
 }
 
 // PersonView is a person as others may know him: the newest certificates that are good now. All of it is public.

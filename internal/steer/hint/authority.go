@@ -49,6 +49,7 @@ func authorityEntries() []entry {
 		is("hsm.ErrUnreachable", hsm.ErrUnreachable, "see that the module runs and holds the token, and that security-module in postseal.toml names both: postseal help config; try it: postseal ca module"),
 		is("hsm.ErrOptions", hsm.ErrOptions, "correct security-module in postseal.toml; every key is explained by: postseal help config"),
 		is("hsm.ErrRef", hsm.ErrRef, "the address of the key in the state is damaged: restore a backup: postseal backup restore FILE --key KEY"),
+		is("desk.ErrKeyNotKept", desk.ErrKeyNotKept, "keys of smime-encrypt that were made here are kept, and no others; issue a new one: postseal ca issue --profile smime-encrypt --email ADDRESS --out FILE"),
 		is("desk.ErrSamePerson", desk.ErrSamePerson, "another administrator agrees, with his own user or token: postseal ca approve"),
 		is("desk.ErrDecided", desk.ErrDecided, "nothing was changed; see: postseal ca pending --all"),
 		is("desk.ErrBuiltInProfile", desk.ErrBuiltInProfile, "nothing was changed; see: postseal ca profile list"),

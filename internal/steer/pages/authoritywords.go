@@ -152,6 +152,8 @@ func authorityWords() vocabulary {
 		"did.ca approve":                    {"agreed to a request", "요청 승인"},
 		"did.ca reject":                     {"rejected a request", "요청 거절"},
 		"did.ca person":                     {"issued for a person", "사람에게 발급"},
+		"did.ca person-key":                 {"exported the key of a person", "사람의 키 내보냄"},
+		"did.ca extend":                     {"widened what authorities certify", "발급 범위 넓힘"},
 		"did.ca rollover":                   {"replaced an authority", "인증 기관 교체"},
 		"did.ca served":                     {"gave out a certificate", "TLS 인증서 내줌"},
 		"did.ca profile set":                {"set a profile", "프로필 설정"},
