@@ -15,7 +15,8 @@ type LineageView struct {
 	Server       string             `json:"server"` // empty for the whole organisation
 	Activation   string             `json:"activation"`
 	KeyAtRenewal string             `json:"keyAtRenewal"`
-	Issuer       string             `json:"issuer"` // "self", or the name of the authority
+	Issuer       string             `json:"issuer"`     // "self", or the name of the authority
+	RenewsHere   bool               `json:"renewsHere"` // it signs itself, or our own authority issued it: cert renew makes the next one at once
 	Exportable   bool               `json:"exportable"`
 	Roles        []string           `json:"roles"`
 	Services     []listener.Service `json:"services"`
@@ -95,9 +96,11 @@ func (v *view) lineageView(l state.Lineage) (LineageView, error) {
 	case !ok && l.Origin == state.OriginRequest:
 		view.Issuer = "" // nobody has answered yet
 	case ok:
-		if c, err := v.certificate(l, g, g.Members[0]); err == nil && !c.SelfSigned {
+		c, err := v.certificate(l, g, g.Members[0])
+		if err == nil && !c.SelfSigned {
 			view.Issuer = c.Issuer
 		}
+		view.RenewsHere = l.Origin == state.OriginAuthority || err == nil && c.SelfSigned
 	}
 	for _, s := range v.servers {
 		if s.ID == l.ServerID {

@@ -55,7 +55,7 @@ func (d *Desk) Extend(ctx context.Context, who state.Actor, r ExtendRequest) (*C
 			}
 			if w != nil {
 				due = append(due, *w)
-				change.Notes = append(change.Notes, "the authority "+w.authority.Name+" is certified anew")
+				change.Notes = append(change.Notes, v.certifiedAnew(w.authority)...)
 			}
 		}
 		if len(due) == 0 {
@@ -92,6 +92,29 @@ func (d *Desk) Extend(ctx context.Context, who state.Actor, r ExtendRequest) (*C
 			return nil
 		}, nil
 	})
+}
+
+// certifiedAnew says what it means that an authority is certified anew.
+func (v *view) certifiedAnew(a state.Authority) []string {
+	notes := []string{"the authority " + a.Name + " is certified anew"}
+	before, n := chainBelow(a), 0
+	for _, l := range v.lineages {
+		for _, g := range l.Generations {
+			for _, m := range g.Members {
+				if bytes.Equal(m.Chain, before) {
+					n++
+				}
+			}
+		}
+	}
+	switch n {
+	case 0:
+	case 1:
+		notes = append(notes, "1 certificate of lineages is sent with the new certificate of "+a.Name)
+	default:
+		notes = append(notes, fmt.Sprintf("%d certificates of lineages are sent with the new certificate of %s", n, a.Name))
+	}
+	return notes
 }
 
 // hierarchy is the root that is in force, with its key, and the issuing authorities below it that are.
@@ -314,6 +337,9 @@ func (d *Desk) Rollover(ctx context.Context, who state.Actor, r RolloverRequest)
 		}
 		if old.ID == h.root.ID {
 			change.Warnings = append(change.Warnings, "give the new root to all machines (postseal trust export) before the old one ends or is distrusted")
+			for _, a := range h.issuing {
+				change.Notes = append(change.Notes, v.certifiedAnew(a)...)
+			}
 		}
 		if r.DryRun {
 			return change, nil, nil

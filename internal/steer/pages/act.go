@@ -194,7 +194,7 @@ func partsOf(own string) (path string, keep []string) {
 	if err != nil {
 		return "/", nil
 	}
-	for _, name := range []string{"id", "authority", "days", "step", "answers", "serial"} {
+	for _, name := range []string{"id", "authority", "days", "step", "answers", "serial", "profile"} {
 		keep = append(keep, name, u.Query().Get(name))
 	}
 	return u.Path, keep

@@ -32,6 +32,7 @@ func (p *center) authorityRoutes() routes {
 	}
 	table["/authority/profiles"] = map[string]http.HandlerFunc{http.MethodGet: p.signedIn(p.profiles)}
 	maps.Copy(table, p.enrolmentRoutes())
+	maps.Copy(table, p.peopleRoutes())
 	return table
 }
 

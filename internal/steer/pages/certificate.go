@@ -39,6 +39,7 @@ type certificatePage struct {
 	HasKey      bool
 	Exportable  bool
 	SelfSigned  bool
+	Renews      bool // the next one is made here, at once
 	IsCurrent   bool
 	IsNext      bool
 	CanRollback bool
@@ -117,7 +118,7 @@ func (p *center) certificate(w http.ResponseWriter, r *http.Request, v visitor) 
 
 // detail words a certificate.
 func (w *words) detail(d *desk.CertificateDetail, path *desk.Path, l *desk.LineageView, now time.Time) *certificatePage {
-	page := &certificatePage{Name: d.Name, Lineage: d.Lineage, Thumbprint: d.Thumbprint, PEM: d.PEM, HasKey: d.HasPrivateKey, Exportable: d.Exportable, SelfSigned: d.SelfSigned,
+	page := &certificatePage{Name: d.Name, Lineage: d.Lineage, Thumbprint: d.Thumbprint, PEM: d.PEM, HasKey: d.HasPrivateKey, Exportable: d.Exportable, SelfSigned: d.SelfSigned, Renews: l.RenewsHere,
 		IsCurrent: d.State == state.StateCurrent, IsNext: d.State == state.StateNext, Now: -1, Command: "postseal cert show " + d.Thumbprint[:8]}
 	for _, g := range l.Generations {
 		if slices.ContainsFunc(g.Certificates, func(c desk.Certificate) bool { return c.Thumbprint == d.Thumbprint }) {

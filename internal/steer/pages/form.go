@@ -35,6 +35,7 @@ type form struct {
 	send  string // key of what the button says
 	here  string // place in the navigation
 	files bool   // it takes files
+	back  string // where to go instead; empty for the place
 	// fields are what is asked, with what is filled in already.
 	fields func(r *http.Request, v visitor, given values) ([]field, error)
 	// draft makes what is confirmed of what was filled in.
@@ -111,10 +112,13 @@ func (p *center) askAgain(w http.ResponseWriter, r *http.Request, v visitor, f f
 	if id != "" {
 		page.Back = address("/certificate", "id", id)
 	}
+	if f.back != "" {
+		page.Back = f.back
+	}
 	if serial := given.Get("serial"); serial != "" && r.URL.Path == "/authority/revoke" {
 		page.Back = address("/authority/certificate", "serial", serial)
 	}
-	s := sheet{template: "form", title: f.title, path: r.URL.Path, keep: []string{"id", id}, here: f.here}
+	s := sheet{template: "form", title: f.title, path: r.URL.Path, keep: []string{"id", id, "serial", given.Get("serial")}, here: f.here}
 	if wrong != nil {
 		entry, mine := errors.AsType[errEntry](wrong)
 		problem, refused := errors.AsType[*admin.Problem](problemOf(wrong))

@@ -17,19 +17,19 @@ type mending struct {
 
 // mends says for each condition what mends it. What only a person can do elsewhere has a command in its hint and nothing
 // here.
-func (w *words) mends(certificates []desk.Certificate) func(health.Condition) *mending {
-	self := make(map[string]bool) // by lineage
-	for _, c := range certificates {
-		self[c.Lineage] = c.SelfSigned
+func (w *words) mends(lineages []desk.LineageView) func(health.Condition) *mending {
+	here := make(map[string]bool) // by lineage
+	for _, l := range lineages {
+		here[l.Lineage] = l.RenewsHere
 	}
 	return func(c health.Condition) *mending {
-		signed, known := self[c.Object]
+		renews, known := here[c.Object]
 		switch c.Code {
 		case health.CodeCertificateEnding, health.CodeCertificateExpired, health.CodeRenewalFailed, health.CodeCertificateRevoked:
 			switch {
 			case !known:
 				return nil
-			case signed:
+			case renews:
 				return &mending{Label: w.say("mend.renew"), Button: "/certificate/renew", Lineage: c.Object}
 			}
 			return &mending{Label: w.say("mend.request"), Button: "/certificate/renew-request", Lineage: c.Object}

@@ -86,7 +86,7 @@ func (w *words) overview(s *desk.Status, lineages []desk.LineageView, trail []de
 			ends[c.Lineage] = c.NotAfter
 		}
 	}
-	mends := w.mends(s.Certificates)
+	mends := w.mends(lineages)
 	o.Attention, o.Reminders = w.notices(s.Attention, ends, mends), w.notices(s.Information, ends, mends)
 	o.drawTime(w, s, lineages, now)
 	o.Map = w.portMap(s.Server, s.Listeners, byThumbprint, s.Attention, now)
