@@ -18,7 +18,7 @@ var topics embed.FS
 
 // topicNames are the ideas that `postseal help` explains, in the order in which they are named.
 func topicNames() []string {
-	return []string{"services", "names", "status", "ports", "lineages", "config", "plan", "findings", "remote", "acme"}
+	return []string{"services", "names", "status", "ports", "lineages", "config", "plan", "findings", "remote", "acme", "profiles", "people", "revocation"}
 }
 
 // addTopics replaces cobra's help command, which would exit with 0 on an unknown word.
