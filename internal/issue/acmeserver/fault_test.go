@@ -274,12 +274,17 @@ func TestRunKeepsAndTidies(t *testing.T) {
 		if r := read(); !strings.Contains(r.Authorizations, `"valid"`) {
 			t.Errorf("after %v: got %s", proofAge, r.Authorizations)
 		}
-		if commits := h.faults.count(); commits == 0 || len(h.proofs.byOrder) != 1 {
-			t.Errorf("%d commits, %d orders in memory", commits, len(h.proofs.byOrder))
+		inMemory := func() int {
+			h.proofs.mu.Lock()
+			defer h.proofs.mu.Unlock()
+			return len(h.proofs.byOrder)
+		}
+		if commits, n := h.faults.count(), inMemory(); commits == 0 || n != 1 {
+			t.Errorf("%d commits, %d orders in memory", commits, n)
 		}
 		before := h.faults.count()
 		time.Sleep(2 * proofStay)
-		if n := len(h.proofs.byOrder); n != 0 || h.faults.count() != before {
+		if n := inMemory(); n != 0 || h.faults.count() != before {
 			t.Errorf("%d orders in memory, %d commits more", n, h.faults.count()-before)
 		}
 		time.Sleep(orderLife + keepUnused + 2*tidyEvery)
