@@ -62,7 +62,7 @@ func (d *Desk) PersonKey(ctx context.Context, who state.Actor, r PersonKeyReques
 	var line state.Issuance
 	var secret state.Secret
 	err = d.db.View(ctx, func(tx *state.Tx) (err error) {
-		if line, err = keptLine(tx, strings.TrimSpace(r.ID)); err != nil {
+		if line, err = d.keptLine(tx, strings.TrimSpace(r.ID)); err != nil {
 			return err
 		}
 		secret, err = tx.Secret(state.PersonKeyID(line.Serial), d.server)
@@ -102,22 +102,47 @@ func (d *Desk) PersonKey(ctx context.Context, who state.Actor, r PersonKeyReques
 	return f, nil
 }
 
-// keptLine finds the line that an ID means: of an address the newest certificate for decrypting.
-func keptLine(tx *state.Tx, id string) (state.Issuance, error) {
-	serial := strings.ToLower(strings.ReplaceAll(id, ":", ""))
+// keptLine finds the line that an ID means: of an address the newest certificate whose key is kept.
+func (d *Desk) keptLine(tx *state.Tx, id string) (state.Issuance, error) {
 	if strings.Contains(id, "@") {
-		lines, err := tx.Book(state.BookQuery{Name: strings.ToLower(id), Profile: profileEncrypt, Limit: 1})
-		if err != nil {
-			return state.Issuance{}, err
-		}
-		if len(lines) == 0 {
-			return state.Issuance{}, &UnknownIssuedError{ID: id}
-		}
-		serial = lines[0].Serial
+		return d.newestKept(tx, strings.ToLower(id))
 	}
-	line, err := tx.Issuance(serial)
+	line, err := tx.Issuance(strings.ToLower(strings.ReplaceAll(id, ":", "")))
 	if errors.Is(err, state.ErrNotFound) {
 		err = &UnknownIssuedError{ID: id}
 	}
 	return line, err
+}
+
+// newestKept finds the newest certificate of exactly this address whose key is kept. The book also finds what begins with
+// a name and a dot, which for kim@example.com is kim.minji@example.com: somebody else, whose key must not leave in her
+// place. One that was never recorded, or whose key its owner made, hides no older one.
+func (d *Desk) newestKept(tx *state.Tx, email string) (state.Issuance, error) {
+	q := state.BookQuery{Name: email, Profile: profileEncrypt, Limit: maxBook}
+	var missing error = &UnknownIssuedError{ID: email}
+	for {
+		lines, err := tx.Book(q)
+		if err != nil {
+			return state.Issuance{}, err
+		}
+		for _, l := range lines {
+			if !slices.ContainsFunc(l.Names, func(name string) bool { return strings.EqualFold(name, email) }) {
+				continue
+			}
+			missing = fmt.Errorf("exporting a key of %s: %w", email, ErrKeyNotKept)
+			_, err := tx.Secret(state.PersonKeyID(l.Serial), d.server)
+			if errors.Is(err, state.ErrNotFound) || err == nil && l.RecordedAt.IsZero() {
+				continue
+			}
+			if err != nil {
+				return state.Issuance{}, err
+			}
+			return tx.Issuance(l.Serial) // with its certificate, which the book leaves out
+		}
+		if len(lines) < q.Limit {
+			return state.Issuance{}, missing
+		}
+		last := lines[len(lines)-1]
+		q.After = state.BookPlace{PlannedAt: last.PlannedAt, Serial: last.Serial}
+	}
 }

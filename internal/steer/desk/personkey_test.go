@@ -1,0 +1,51 @@
+package desk
+
+import (
+	"errors"
+	"testing"
+)
+
+// TestPersonKeyIsOfThatPerson: an address means its own certificates and nobody else's, though the book finds more by it,
+// and one that was given up does not hide the one before.
+func TestPersonKeyIsOfThatPerson(t *testing.T) {
+	t.Parallel()
+	h := authorityHouse(t)
+	issue := func(email string) (*PersonFile, error) {
+		return h.IssuePerson(t.Context(), tester(), PersonRequest{Profile: "smime-encrypt", Email: email, Kind: "ecdsa-p256", Password: horse()})
+	}
+	kim, err := issue("kim@example.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	minji, err := issue("kim.minji@example.com") // newer, and found by the same search
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := func(when string) {
+		t.Helper()
+		for id, serial := range map[string]string{"kim@example.com": kim.Serial, "KIM@example.com": kim.Serial, "kim.minji@example.com": minji.Serial, minji.Serial: minji.Serial} {
+			f, err := h.PersonKey(t.Context(), tester(), PersonKeyRequest{ID: id, Password: horse()})
+			if err != nil {
+				t.Errorf("%s, %s: %v", when, id, err)
+				continue
+			}
+			if f.Serial != serial {
+				t.Errorf("%s, %s: got the key of %s, want that of %s", when, id, f.Serial, serial)
+			}
+		}
+	}
+	want("each has one")
+	h.fault.setAfter(faultRefused, 1) // planned, and not recorded
+	if _, err := issue("kim@example.com"); !errors.Is(err, errFault) {
+		t.Fatalf("got %v, want a fault", err)
+	}
+	want("one was given up")
+	for _, id := range []string{"@example.com", "minji@example.com", "kim@example", "lee@example.com"} {
+		if _, ok := errors.AsType[*UnknownIssuedError](func() error {
+			_, err := h.PersonKey(t.Context(), tester(), PersonKeyRequest{ID: id, Password: horse()})
+			return err
+		}()); !ok {
+			t.Errorf("%s: somebody's key left", id)
+		}
+	}
+}
