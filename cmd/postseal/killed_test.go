@@ -146,7 +146,9 @@ func standBetween(t *testing.T, data string) *between {
 			b.nth--
 		}
 		b.mu.Unlock()
-		b.moment(r.URL.Path, "before")
+		if b.moment(r.URL.Path, "before") {
+			panic(http.ErrAbortHandler) // the rest of the request is on its way and does not arrive
+		}
 		// The server acts even if the command is gone, as it does when the whole request has arrived.
 		proxy.ServeHTTP(w, r.WithContext(context.WithoutCancel(r.Context())))
 	})}
@@ -162,7 +164,8 @@ func (b *between) set(when string, nth int, act func()) {
 	b.when, b.nth, b.act = when, nth, act
 }
 
-func (b *between) moment(path, when string) {
+// moment does what was set for it, and says whether there was something.
+func (b *between) moment(path, when string) bool {
 	b.mu.Lock()
 	var act func()
 	if strings.HasSuffix(path, "/recovery/init") && b.nth == 0 && when == b.when {
@@ -172,6 +175,7 @@ func (b *between) moment(path, when string) {
 	if act != nil {
 		act()
 	}
+	return act != nil
 }
 
 // TestRecoveryInitIsCutShort kills the command at each of its steps, and the connection too. After each the words say
