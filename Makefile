@@ -11,12 +11,12 @@ FUZZTIME = 30s
 # A peer of make bench that Debian has not: GOBIN=DIR GOFLAGS=-mod=mod CGO_ENABLED=0 go install github.com/smallstep/certificates/cmd/step-ca@v0.30.2
 STEPCA =
 TESTFLAGS = -vet=off -count=1 -timeout 30m
-# Where goroutines meet. The parsers and the arithmetic are not worth ten times the time. The desk and its pages are
+# Where goroutines meet. The parsers and the arithmetic are not worth ten times the time. State, desk and pages are
 # mostly SQL, which is ten times as slow too: of their tests those run with the race detector that start goroutines (the
-# house has a rule for it). The rest of both, and the scripts of the command line, are raced in the long run.
-MEETING = ./internal/steer/desk ./internal/steer/pages
-MEET = ^Test(ActsAtOnce|ALinkWorksOnce|AuditIsNotSent|AuditRowsOutliveTheirCollector|BrowserCheck|BrowserPages|EachListenerIsLookedAtOnceInAMinute|KillWhileIssuing|RevocationInService|RunAudit|RunNotices|ShardBound|SignedWhileChanging|VerdictIsKept|WhoLeavesEndsTheLook)$$
-RACED = ./internal/issue/acmeserver ./internal/ground/health ./internal/ground/state ./internal/ground/fetch ./internal/keep/... ./internal/serve/... $$(go list ./internal/steer/... | grep -vxF "$$(go list $(MEETING))")
+# house has a rule for it). The rest of them, and the scripts of the command line, are raced in the long run.
+MEETING = ./internal/issue/acmeserver ./internal/ground/state ./internal/steer/desk ./internal/steer/pages
+MEET = ^Test(AKeyMakesSoManyAccounts|AppendsShareACommit|Close|DirectoryInUse|FinalizedTwice|ManyWriters|OneAppendFails|RefusedCommitIsNotTakenForTheNext|RunKeepsAndTidies|StaleHolder|Watch|ActsAtOnce|ALinkWorksOnce|AuditIsNotSent|AuditRowsOutliveTheirCollector|BrowserCheck|EachListenerIsLookedAtOnceInAMinute|KillWhileIssuing|RevocationInService|RunAudit|RunNotices|ShardBound|SignedWhileChanging|VerdictIsKept|WhoLeavesEndsTheLook)$$
+RACED = ./internal/ground/health ./internal/ground/fetch ./internal/keep/... ./internal/serve/... $$(go list ./internal/steer/... | grep -vxF "$$(go list $(MEETING))")
 
 # What needs the tag pkcs11, and SoftHSM.
 MODULE = -tags pkcs11 -run '^TestS(oftHSM|ecurityModule)' ./internal/ground/hsm ./cmd/postseal

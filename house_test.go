@@ -53,7 +53,7 @@ func rules() []rule {
 		{"Go files are formatted", formatted},
 		{"tests sleep only in a synctest bubble", noSleep},
 		{"no test skips", noSkip},
-		{"tests of the desk and its pages that start goroutines are raced", goroutinesRaced},
+		{"tests that start goroutines are raced", goroutinesRaced},
 		{"every fuzz target has seeds", fuzzSeeds},
 		{"the index of RFCs lists what the code cites and nothing else", rfcIndex},
 		{"nothing is left marked as unfinished", unfinished},
