@@ -209,6 +209,15 @@ func TestKeysAreUsedAndThere(t *testing.T) {
 		used["told."+outcome] = true
 	}
 	used["channel.mail"], used["channel.webhook"] = true, true
+	for group, words := range map[string][]string{
+		"acme.state.": {"open", "used", "expired", "revoked"}, "acme.account.": {state.ACMEValid, state.ACMEDeactivated, state.ACMERevoked}, "acme.within.": {"1", "6", "24", "72", "168"},
+		"profiles.names.": {string(ca.NameHost), string(ca.NameAddress), string(ca.NameEmail)}, "profiles.origin.": {"built-in", desk.ProfileChanged, desk.ProfileOwn},
+		"person.for.": {"smime-sign", "smime-encrypt", "user"},
+	} {
+		for _, word := range words {
+			used[group+word] = true
+		}
+	}
 	for _, act := range auditedActs(t) {
 		used["did."+act] = true
 	}
@@ -230,9 +239,11 @@ func auditedActs(t *testing.T) []string {
 	t.Helper()
 	acts := []string{"disable-listener", "abandon-keys", "ca approve", "ca reject"} // not written in the call
 	sources, err := filepath.Glob("../desk/*.go")
-	if err != nil || len(sources) == 0 {
-		t.Fatalf("the sources of package desk: %v, %v", sources, err)
+	enrolling, also := filepath.Glob("../../issue/acmeserver/*.go")
+	if err != nil || also != nil || len(sources) == 0 || len(enrolling) == 0 {
+		t.Fatalf("the sources of packages desk and acmeserver: %v, %v, %v, %v", sources, err, enrolling, also)
 	}
+	sources = append(sources, enrolling...)
 	for _, name := range sources {
 		if strings.HasSuffix(name, "_test.go") {
 			continue
@@ -241,7 +252,7 @@ func auditedActs(t *testing.T) []string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, m := range regexp.MustCompile(`(?:\.Audit\(|act := |act = |act, undo := )"([a-z -]+)"`).FindAllStringSubmatch(string(source), -1) {
+		for _, m := range regexp.MustCompile(`(?:\.Audit\(|[sS]tore(?:Requests)?\(tx, |act := |act = |act, undo := )"([a-z -]+)"`).FindAllStringSubmatch(string(source), -1) {
 			acts = append(acts, m[1])
 		}
 	}
