@@ -156,7 +156,7 @@ func authorityWords() vocabulary {
 		"did.ca plan-authority":             {"set out to sign for an authority", "인증 기관 서명 계획"},
 		"did.ca recertify":                  {"certified an authority anew", "인증 기관 재발급"},
 		"did.ca withdraw":                   {"withdrew a request of an authority", "인증 기관의 요청 철회"},
-		"did.ca import":                     {"took in an authority's certificate", "인증 기관의 인증서 가져옴"},
+		"did.ca import":                     {"took in an authority's certificate", "상위 인증 기관의 답 가져옴"},
 		"did.ca root-export":                {"exported the root's key", "루트의 키 내보냄"},
 		"did.ca root-remove":                {"took the root's key away", "루트의 키 제거"},
 		"did.ca root-import":                {"brought the root's key back", "루트의 키 되돌림"},
