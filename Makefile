@@ -41,6 +41,7 @@ run: build
 build:
 	@mkdir -p bin
 	$(BUILD) -o bin/postseal ./cmd/postseal
+	$(BUILD) -o bin/postseal-zlint ./cmd/postseal-zlint
 
 # PKCS #11 is a shared library in C, so this one is not static.
 pkcs11:

@@ -40,6 +40,8 @@ func actsOf() map[string][]string {
 		"ca counts":          {"ca/counts"},
 		"ca keep":            {"ca/keep"},
 		"ca health":          {"ca/health"},
+		"ca zlint list":      {"ca/health"},
+		"ca zlint accept":    {"ca/zlint-accept"},
 		"ca publish":         {"ca/people"},
 		"ca person-key":      {"ca/person-key"},
 		"ca revoke":          {"ca/revoke"},

@@ -19,7 +19,7 @@ func (a *app) caCommand() *cobra.Command {
 	return noun("ca", "The organisation's own authority", a.caInitCommand(), a.caShowCommand(), a.caIssueCommand(), a.caListCommand(), a.caCountsCommand(), a.caKeepCommand(), a.caHealthCommand(), a.caPublishCommand(), a.caPersonKeyCommand(),
 		a.caRevokeCommand(), a.caCRLCommand(), a.caProfileCommand(), a.caPendingCommand(), a.caApproveCommand(), a.caRejectCommand(), a.caCertificateCommand(), a.caBulkCommand(), a.caExtendCommand(), a.caRolloverCommand(),
 		a.caRequestCommand(), a.caImportCommand(), a.caWithdrawCommand(), a.caRootCommand(), a.caCeremonyCommand(), a.caModuleCommand(),
-		a.caEABCommand(), a.caAccountCommand(), a.caARICommand())
+		a.caEABCommand(), a.caAccountCommand(), a.caARICommand(), a.caZLintCommand())
 }
 
 func (a *app) caInitCommand() *cobra.Command {

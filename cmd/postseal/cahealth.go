@@ -13,8 +13,8 @@ import (
 
 func (a *app) caHealthCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "health", Short: "Show how the authority stands: hierarchy, revocation lists, OCSP", Args: noArgs,
-		Long:    "Show who is below whom, and what is published: each revocation list with its number, when it was signed and until when it counts, and the signers of OCSP answers.\nA list is signed when somebody asks for it: anew after each revocation, and when half of its time is over.",
+		Use: "health", Short: "Show how the authority stands: hierarchy, revocation lists, OCSP, zlint", Args: noArgs,
+		Long:    "Show who is below whom, and what is published: each revocation list with its number, when it was signed and until when it counts, and the signers of OCSP answers.\nA list is signed when somebody asks for it: anew after each revocation, and when half of its time is over.\nWhat zlint has read of it is said last, see: postseal ca zlint list",
 		Example: "  postseal ca health",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			h, err := call[desk.PKIHealth](cmd.Context(), a, "ca/health", admin.Nothing{})
@@ -65,7 +65,11 @@ func (a *app) caHealthCommand() *cobra.Command {
 			for _, r := range h.Responders {
 				t.row(r.Address, shownTime(r.Since), shownTime(r.Until))
 			}
-			return t.end()
+			if err := t.end(); err != nil {
+				return err
+			}
+			fmt.Fprintln(a.out)
+			return a.printZLint(h.ZLint)
 		},
 	}
 }

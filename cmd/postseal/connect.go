@@ -82,7 +82,7 @@ func (a *app) local(ctx context.Context, db *state.DB) (*admin.Client, func(), e
 			noticing = desk.Noticing{}
 		}
 	}
-	d, err := desk.Open(ctx, desk.Options{State: db, Sealing: a.sealing, Config: a.config, Notices: noticing, Module: module})
+	d, err := desk.Open(ctx, desk.Options{State: db, Sealing: a.sealing, Config: a.config, Notices: noticing, Module: module, ZLint: zlintProgram()})
 	if err != nil {
 		return nil, nil, errors.Join(err, db.Close())
 	}

@@ -130,7 +130,7 @@ func (a *app) serve(ctx context.Context, s serving, addresses config.Addresses) 
 	if module != nil {
 		defer func() { err = errors.Join(err, module.Close()) }()
 	}
-	d, err := desk.Open(ctx, desk.Options{State: db, Sealing: a.sealing, Notices: noticing, Module: module, Runtime: p, Health: p.health, Log: log, Revocation: revoked, Config: a.config})
+	d, err := desk.Open(ctx, desk.Options{State: db, Sealing: a.sealing, Notices: noticing, Module: module, ZLint: zlintProgram(), Runtime: p, Health: p.health, Log: log, Revocation: revoked, Config: a.config})
 	if err != nil {
 		return err
 	}
@@ -307,6 +307,10 @@ func (r *running) run(ctx context.Context, s serving) error {
 	})
 	group.Go(func() error {
 		r.desk.RunBook(ctx)
+		return nil
+	})
+	group.Go(func() error {
+		r.desk.RunZLint(ctx)
 		return nil
 	})
 	if r.every > 0 {

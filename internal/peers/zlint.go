@@ -2,13 +2,31 @@ package peers
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
+	"time"
 
 	zx509 "github.com/zmap/zcrypto/x509"
 	"github.com/zmap/zlint/v3"
 	"github.com/zmap/zlint/v3/lint"
 	"golang.org/x/crypto/ocsp"
 )
+
+// ZLintProgram is the path of the program postseal-zlint: beside the one that `make test` has built, or built here.
+func ZLintProgram(t testing.TB) string {
+	t.Helper()
+	const name = "postseal-zlint"
+	if path := os.Getenv("POSTSEAL_BINARY"); path != "" {
+		path = filepath.Join(filepath.Dir(path), name)
+		if _, err := os.Stat(path); err == nil {
+			return path
+		}
+	}
+	path := filepath.Join(t.TempDir(), name)
+	Succeed(t, Command{Args: []string{"go", "build", "-trimpath", "-o", path, "postseal/cmd/" + name}, Env: []string{"CGO_ENABLED=0"}, Limit: 5 * time.Minute})
+	return path
+}
 
 // ZLints collects what zlint finds in all that a test lets it read: certificates, revocation lists and answers of OCSP. The
 // zero value is ready.

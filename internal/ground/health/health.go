@@ -98,6 +98,8 @@ const (
 	CodeRootListEnding Code = "rootListEnding"
 	// CodeSecurityModuleUnreachable: keys of our own authority are in a security module that does not sign.
 	CodeSecurityModuleUnreachable Code = "securityModuleUnreachable"
+	// CodeZLintFinds: zlint finds something in what our own authority made, for which nobody has given a reason.
+	CodeZLintFinds Code = "zlintFinds"
 )
 
 // Codes returns every condition code, for the test that each has a hint.
@@ -109,7 +111,7 @@ func Codes() []Code {
 		CodeCertificateRevoked, CodeRevocationUnchecked, CodeServedNotBound, CodeClientsObject,
 		CodeRecoveryUntested, CodeRecoveryUnsigned, CodeRecoveryIncomplete, CodeNoBackup, CodeBackupOld,
 		CodeTokenEnding, CodeAuditNotSent, CodeNoticeNotSent,
-		CodeAuditBroken, CodeAuditUnsigned, CodeAuthorityUntended, CodeRootListEnding, CodeSecurityModuleUnreachable,
+		CodeAuditBroken, CodeAuditUnsigned, CodeAuthorityUntended, CodeRootListEnding, CodeSecurityModuleUnreachable, CodeZLintFinds,
 	}
 }
 

@@ -48,6 +48,9 @@ func (tx *Tx) CertifyAuthority(id, sha256 string, certificate, chain []byte) err
 		sha256, id, certificate, chain, micro(tx.now)); err != nil {
 		return fmt.Errorf("storing the certificate of authority %s: %w", id, err)
 	}
+	if err := tx.toRead(LintAuthority, sha256); err != nil {
+		return err
+	}
 	return tx.hit(`UPDATE authority SET state = $2, request = NULL WHERE id = $1 AND state <> 'retired'`, id, AuthorityActive)
 }
 

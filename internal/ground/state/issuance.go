@@ -69,8 +69,11 @@ func (tx *Tx) RecordIssuance(serial string, certificate []byte) error {
 	case i.Certificate != nil:
 		return nil
 	}
-	return tx.hit(`UPDATE issuance SET certificate = $2, tbs = NULL, recorded_at = $3, thumbprint = $4 WHERE serial = $1 AND certificate IS NULL`,
-		serial, certificate, micro(tx.now), x509cert.Thumbprint(certificate))
+	if err := tx.hit(`UPDATE issuance SET certificate = $2, tbs = NULL, recorded_at = $3, thumbprint = $4 WHERE serial = $1 AND certificate IS NULL`,
+		serial, certificate, micro(tx.now), x509cert.Thumbprint(certificate)); err != nil {
+		return err
+	}
+	return tx.toRead(LintIssued, serial)
 }
 
 const issuanceColumns = `serial, authority_id, shard, profile, requester, subject, key_id, not_before, not_after, tbs, certificate, planned_at, recorded_at, revoked_at, reason, secret_id, thumbprint`

@@ -75,8 +75,11 @@ func (tx *Tx) AddShard(authorityID string, number int64) error {
 // revoked from then on makes the shard dirty again, whether the list says it or not: the next one says it at the latest.
 // A number whose list was never written is never used again.
 func (tx *Tx) Publishing(s Shard) error {
-	return tx.hit(`UPDATE revocation_shard SET crl_number = $3, dirty = FALSE, this_update = $4, next_update = $5 WHERE authority_id = $1 AND number = $2`,
-		s.AuthorityID, s.Number, s.CRLNumber, micro(s.ThisUpdate), micro(s.NextUpdate))
+	if err := tx.hit(`UPDATE revocation_shard SET crl_number = $3, dirty = FALSE, this_update = $4, next_update = $5 WHERE authority_id = $1 AND number = $2`,
+		s.AuthorityID, s.Number, s.CRLNumber, micro(s.ThisUpdate), micro(s.NextUpdate)); err != nil {
+		return err
+	}
+	return tx.toRead(LintList, ListID(s.AuthorityID, s.Number, s.CRLNumber))
 }
 
 // RetireShards forgets the closed shards whose last certificate ended before a time, and whose list was signed after that

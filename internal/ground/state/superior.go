@@ -120,7 +120,7 @@ func (tx *Tx) RecordAuthority(serial string, certificate []byte) error {
 	if err := tx.hit(`UPDATE authority_plan SET certificate = $2, tbs = NULL, recorded_at = $3 WHERE serial = $1`, serial, certificate, micro(tx.now)); err != nil {
 		return fmt.Errorf("recording certificate %s: %w", serial, err)
 	}
-	return nil
+	return tx.toRead(LintMade, serial)
 }
 
 // AuthorityPlans returns all of them, the oldest first.

@@ -171,6 +171,7 @@ func acts(d *desk.Desk) map[string]act {
 		"ca/crl":             looking(d.RevocationList),
 		"ca/list":            looking(d.Issued),
 		"ca/health":          looking(func(ctx context.Context, _ Nothing) (*desk.PKIHealth, error) { return d.PKIHealth(ctx) }),
+		"ca/zlint-accept":    administering(d.AcceptZLint),
 		"ca/line":            looking(d.IssuedLine),
 		"ca/person":          administering(d.IssuePerson), // a private key leaves
 		"ca/person-key":      administering(d.PersonKey),   // and again

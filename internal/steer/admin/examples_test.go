@@ -45,6 +45,7 @@ func examples() map[string]json.RawMessage {
 		"ca/root-import":     `{"file": {"name": "root.pfx", "data": "MIIKBAIBAzCC"}, "password": "Y29ycmVjdCBob3JzZQ=="}`,
 		"ca/certify":         `{"profile": "tls", "domains": ["printer.example.com"], "csr": {"name": "printer.csr", "data": "LS0tLS1CRUdJTg=="}}`,
 		"ca/crl":             `{"name": "issuing-1", "shard": 1}`,
+		"ca/zlint-accept":    `{"lint": "e_ext_san_contains_reserved_ip", "reason": "the addresses are those of our own network", "dryRun": true}`,
 		"ca/line":            `{"serial": "476d687e1f738d54a08855a4a40e9ff4"}`,
 		"ca/person-key":      `{"id": "kim@example.com", "password": "Y29ycmVjdCBob3JzZQ=="}`,
 		"ca/person":          `{"profile": "smime-encrypt", "email": "kim@example.com", "name": "Kim Minji", "password": "Y29ycmVjdCBob3JzZQ=="}`,

@@ -57,6 +57,9 @@ type Options struct {
 	Notices    Noticing
 	// Module holds keys of our own authority; nil means that no security module is configured.
 	Module *hsm.Module
+	// ZLint is the path of the program postseal-zlint, which need not be there; empty means none. Whoever gives it runs
+	// [Desk.RunZLint].
+	ZLint string
 
 	disk disk // the zero value is the real one; tests make it fail
 }
@@ -74,6 +77,7 @@ type Desk struct {
 	log     *slog.Logger
 	ring    *keyring.Ring
 	module  *hsm.Module // nil: none is configured
+	zlint   string      // path of postseal-zlint
 	// noticing is how people and programs are told.
 	noticing Noticing
 
@@ -121,7 +125,7 @@ func Open(ctx context.Context, o Options) (*Desk, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	d := &Desk{db: o.State, runtime: o.Runtime, health: o.Health, log: o.Log, config: o.Config, noticing: o.Notices, module: o.Module, disk: o.disk, publicKeys: keys.NewPublicJudge(), signers: make(map[string]*keys.Private)}
+	d := &Desk{db: o.State, runtime: o.Runtime, health: o.Health, log: o.Log, config: o.Config, noticing: o.Notices, module: o.Module, zlint: o.ZLint, disk: o.disk, publicKeys: keys.NewPublicJudge(), signers: make(map[string]*keys.Private)}
 	d.ring = keyring.New(keyring.Options{Log: o.Log})
 	d.revoked = revokedBy(o)
 	err := d.db.View(ctx, func(tx *state.Tx) error {

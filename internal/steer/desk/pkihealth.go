@@ -20,6 +20,7 @@ type PKIHealth struct {
 	Tree       []AuthorityNode   `json:"authorities"` // each behind the one above it
 	Lists      []ListHealth      `json:"lists"`
 	Responders []ResponderHealth `json:"responders"` // of OCSP
+	ZLint      *ZLintHealth      `json:"zlint"`
 }
 
 // AuthorityNode is one authority in its hierarchy.
@@ -75,6 +76,9 @@ func (d *Desk) PKIHealth(ctx context.Context) (*PKIHealth, error) {
 	var shards []state.Shard
 	err = d.db.View(ctx, func(tx *state.Tx) (err error) {
 		if shards, err = tx.Shards(); err != nil {
+			return err
+		}
+		if out.ZLint, err = d.zlintHealth(tx); err != nil {
 			return err
 		}
 		for i, n := range out.Tree {

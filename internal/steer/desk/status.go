@@ -74,6 +74,11 @@ func (d *Desk) Status(ctx context.Context) (*Status, error) {
 		return nil, err
 	}
 	conditions = append(conditions, roots...)
+	var found []health.Condition
+	if err := d.db.View(ctx, func(tx *state.Tx) error { found, err = zlintConditions(tx, time.Now()); return err }); err != nil {
+		return nil, err
+	}
+	conditions = append(conditions, found...)
 	health.Sort(conditions)
 	for _, c := range conditions {
 		if c.Severity == health.Attention {

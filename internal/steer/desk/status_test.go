@@ -174,6 +174,14 @@ func TestConditionsComeAndGo(t *testing.T) {
 		}, []string{"!rootListEnding root", always}, func(t *testing.T, h *house) {
 			h.exec(t, `UPDATE revocation_shard SET next_update = 4102444800000000 WHERE authority_id = (SELECT id FROM authority WHERE purpose = 'root')`)
 		}, []string{always}},
+		// What finds it is a program of its own: see zlint_test.go.
+		{"zlint finds something", authorityHouse, func(t *testing.T, h *house) {
+			h.exec(t, `INSERT INTO zlint_finding (kind, id, lint, severity, details, subject, ends_at, found_at) VALUES ('made', '1', 'e_x', 'error', '', 'certificate 1', 4102444800000000, 1)`)
+		}, []string{"!zlintFinds e_x", always}, func(t *testing.T, h *house) {
+			if _, err := h.AcceptZLint(t.Context(), tester(), ZLintRequest{Lint: "e_x", Reason: "it is right"}); err != nil {
+				t.Fatal(err)
+			}
+		}, []string{always}},
 		// What raises it asks the module: see securitymodule.go.
 		{"a security module that does not sign", runningHouse, func(_ *testing.T, h *house) {
 			h.health.Raise(health.Condition{Code: health.CodeSecurityModuleUnreachable, Severity: health.Attention, Text: "it does not answer"})

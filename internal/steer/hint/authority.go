@@ -11,6 +11,7 @@ import (
 	"postseal/internal/issue/crl"
 	"postseal/internal/issue/ocsp"
 	"postseal/internal/issue/signed"
+	"postseal/internal/issue/zlint"
 	"postseal/internal/steer/desk"
 )
 
@@ -39,6 +40,8 @@ func authorityEntries() []entry {
 		as("ca.SubordinateError", always[*ca.SubordinateError]("nothing was changed; ask the authority above for a certificate of a subordinate authority, with its whole chain; for AD CS see docs/howto-adcs-subordinate.md")),
 		as("ceremony.FileError", always[*ceremony.FileError]("write the request again on the server: postseal ca request --out FILE; the answer is what postseal ca ceremony has written")),
 		is("desk.ErrApproval", desk.ErrApproval, "ask with: postseal ca issue --csr FILE; the request then waits for a second person: postseal ca pending"),
+		is("zlint.ErrNoProgram", zlint.ErrNoProgram, "put postseal-zlint beside postseal: make build makes both"),
+		is("zlint.ErrNoChild", zlint.ErrNoChild, "put the postseal-zlint of the same release beside postseal; until then what waits is not read: postseal ca health"),
 		is("desk.ErrNothingNew", desk.ErrNothingNew, "nothing was changed; see what they certify: postseal ca show"),
 		is("desk.ErrNoSecurityModule", desk.ErrNoSecurityModule, "name its library, token and file with the PIN in postseal.toml, under security-module: postseal help config"),
 		is("desk.ErrKeyInModule", desk.ErrKeyInModule, "what it signs is signed there; to have a key outside, make a copy with the tools of the module's maker"),
