@@ -44,7 +44,7 @@ type Options struct {
 	Holder Holder // what for; empty means HolderCommand
 	Create bool   // make the directory and an empty database when they are missing
 	// Commit, when set, is called instead of committing a transaction and is given the commit. Tests
-	// put faults here: refuse, or commit and lose the answer.
+	// put faults here: refuse, or commit and lose the answer, or say with [ErrOutcomeUnknown] that nobody can know.
 	Commit func(commit func() error) error
 
 	migrations fs.FS // nil means those of this release; tests add later ones

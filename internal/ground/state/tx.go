@@ -3,6 +3,7 @@ package state
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -76,8 +77,12 @@ func (db *DB) Update(ctx context.Context, actor Actor, f func(*Tx) error) (int64
 }
 
 // readBackOf finds out what a commit with a lost answer did. We are the only writer, so the number of the
-// sequence decides: nil means that the change was made.
+// sequence decides: nil means that the change was made. A cause that wraps [ErrOutcomeUnknown] says that reading back
+// would fail too.
 func (db *DB) readBackOf(ctx context.Context, sequence, seq int64, cause error) error {
+	if errors.Is(cause, ErrOutcomeUnknown) {
+		return fmt.Errorf("changing the state: %w", cause)
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	var now int64

@@ -148,36 +148,86 @@ func (d *Desk) Approve(ctx context.Context, who state.Actor, r Decision) (*Certi
 	return out, d.served(ctx, who, a.ID, out.Serial)
 }
 
-// issuedFor finds what was issued for an approved request before the server died: its key was certified after the decision.
+// issuedFor finds what was planned or issued for an approved request before something failed, and finishes it: one request
+// is one certificate.
 func (d *Desk) issuedFor(ctx context.Context, a state.Approval) (*Certified, error) {
 	var held heldRequest
-	if err := json.Unmarshal([]byte(a.Request), &held); err != nil || held.Certify == nil {
-		return nil, err // a lineage's name is taken, so it cannot be issued twice
+	if err := json.Unmarshal([]byte(a.Request), &held); err != nil {
+		return nil, err
 	}
+	all, err := d.begunFor(ctx, a, held)
+	for _, i := range all {
+		if i.Certificate == nil { // or the next start would make it a second one
+			if i, err = d.finishOne(ctx, i); err != nil {
+				return nil, err
+			}
+		}
+		if i.SecretID != "" { // its lineage was never stored
+			if err := d.takeUpOne(ctx, i); err != nil {
+				return nil, err
+			}
+		}
+		out, err := d.IssuedCertificate(ctx, i.Serial)
+		if err != nil {
+			return nil, err
+		}
+		return out, d.served(ctx, starter(), a.ID, i.Serial)
+	}
+	return nil, err
+}
+
+// begunFor finds the lines of the book that came of an approved request: after the decision, with its key, or of a lineage
+// with its names that no other request has.
+func (d *Desk) begunFor(ctx context.Context, a state.Approval, held heldRequest) (begun []state.Issuance, err error) {
+	err = d.db.View(ctx, func(tx *state.Tx) error {
+		others, err := tx.Approvals(true, maxWaiting)
+		if err != nil {
+			return err
+		}
+		find := lineagesBegun
+		if held.Certify != nil {
+			find = keysBegun
+		}
+		all, err := find(tx, a, held)
+		for _, i := range all {
+			if i.Profile == a.Profile && !i.PlannedAt.Before(a.DecidedAt) && !slices.ContainsFunc(others, func(o state.Approval) bool { return o.Serial == i.Serial }) {
+				begun = append(begun, i)
+			}
+		}
+		return err
+	})
+	return begun, err
+}
+
+// keysBegun finds what whoever asked has for the key of the request.
+func keysBegun(tx *state.Tx, a state.Approval, held heldRequest) ([]state.Issuance, error) {
 	csr, err := readCSR(held.Certify.CSR)
 	if err != nil {
 		return nil, err
 	}
-	var all []state.Issuance
-	err = d.db.View(ctx, func(tx *state.Tx) (err error) {
-		all, err = tx.PickIssuances(state.Picked{KeyID: keyIDOf(csr.RawSubjectPublicKeyInfo)}, 100)
-		return err
-	})
-	for _, i := range all {
-		if i.Certificate == nil && i.Profile == a.Profile && i.Requester == a.Requester && !i.PlannedAt.Before(a.DecidedAt) {
-			if i, err = d.finishOne(ctx, i); err != nil { // what was planned is finished, or the next start would make it a second one
-				return nil, err
-			}
-		}
-		if i.Certificate != nil && i.Profile == a.Profile && i.Requester == a.Requester && !i.PlannedAt.Before(a.DecidedAt) {
-			out, err := d.IssuedCertificate(ctx, i.Serial)
-			if err != nil {
-				return nil, err
-			}
-			return out, d.served(ctx, starter(), a.ID, i.Serial)
-		}
+	all, err := tx.PickIssuances(state.Picked{KeyID: keyIDOf(csr.RawSubjectPublicKeyInfo)}, 100)
+	return slices.DeleteFunc(all, func(i state.Issuance) bool { return i.Requester != a.Requester }), err
+}
+
+// lineagesBegun finds what lineages have, or would have had, with the names of the request.
+func lineagesBegun(tx *state.Tx, a state.Approval, held heldRequest) (all []state.Issuance, err error) {
+	lines, err := tx.Book(state.BookQuery{Name: a.Names[0], Profile: a.Profile, Limit: maxBook})
+	if err != nil {
+		return nil, err
 	}
-	return nil, err
+	want := slices.Sorted(slices.Values(a.Names))
+	for _, l := range lines {
+		name, ours := strings.CutPrefix(l.Requester, ownLineage)
+		if !ours || held.Issue.Lineage != "" && held.Issue.Lineage != name || !slices.Equal(slices.Sorted(slices.Values(l.Names)), want) {
+			continue
+		}
+		whole, err := tx.Issuance(l.Serial)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, whole)
+	}
+	return all, nil
 }
 
 func (d *Desk) served(ctx context.Context, who state.Actor, id, serial string) error {

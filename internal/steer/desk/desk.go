@@ -17,6 +17,7 @@ package desk
 import (
 	"bytes"
 	"context"
+	"crypto"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
@@ -62,6 +63,9 @@ type Options struct {
 	ZLint string
 
 	disk disk // the zero value is the real one; tests make it fail
+	// wrap, when set, is given each key of an authority before anything signs with it, and what it returns signs. Tests see
+	// there what is signed, and when.
+	wrap func(crypto.Signer) crypto.Signer
 }
 
 // Desk is an open organisation, seen from one of its servers. Its methods may be called from any
@@ -78,6 +82,7 @@ type Desk struct {
 	ring    *keyring.Ring
 	module  *hsm.Module // nil: none is configured
 	zlint   string      // path of postseal-zlint
+	wrap    func(crypto.Signer) crypto.Signer
 	// noticing is how people and programs are told.
 	noticing Noticing
 
@@ -125,7 +130,10 @@ func Open(ctx context.Context, o Options) (*Desk, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	d := &Desk{db: o.State, runtime: o.Runtime, health: o.Health, log: o.Log, config: o.Config, noticing: o.Notices, module: o.Module, zlint: o.ZLint, disk: o.disk, publicKeys: keys.NewPublicJudge(), signers: make(map[string]*keys.Private)}
+	if o.wrap == nil {
+		o.wrap = func(key crypto.Signer) crypto.Signer { return key }
+	}
+	d := &Desk{db: o.State, runtime: o.Runtime, health: o.Health, log: o.Log, config: o.Config, noticing: o.Notices, module: o.Module, zlint: o.ZLint, disk: o.disk, wrap: o.wrap, publicKeys: keys.NewPublicJudge(), signers: make(map[string]*keys.Private)}
 	d.ring = keyring.New(keyring.Options{Log: o.Log})
 	d.revoked = revokedBy(o)
 	err := d.db.View(ctx, func(tx *state.Tx) error {

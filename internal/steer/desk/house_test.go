@@ -44,14 +44,16 @@ type house struct {
 	runtime *fakeRuntime // nil when none runs
 	health  *health.Set
 	fault   *fault
+	watch   *watch // nil: nobody watches what is signed
 }
 
 // fault breaks the next commit.
 type fault struct {
 	mu     sync.Mutex
 	kind   faultKind
-	passed int  // commits that pass first
-	again  bool // every commit from then on, not one
+	passed int    // commits that pass first
+	again  bool   // every commit from then on, not one
+	seen   func() // called at each commit; nil for nothing
 }
 
 type faultKind int
@@ -60,6 +62,8 @@ const (
 	faultNone    faultKind = iota
 	faultRefused           // the commit is not made
 	faultLost              // the commit is made, its answer lost
+	faultUnknown           // the commit is made, its answer lost, and nobody can read back
+	faultNever             // the commit is not made, and nobody can read back
 )
 
 var errFault = errors.New("the disk has a fault")
@@ -89,13 +93,23 @@ func (f *fault) commit(commit func() error) error {
 			f.kind = faultNone
 		}
 	}
+	seen := f.seen
 	f.mu.Unlock()
-	if kind == faultRefused {
+	if seen != nil {
+		seen()
+	}
+	switch kind {
+	case faultRefused:
 		return errFault
+	case faultNever:
+		return errors.Join(errFault, state.ErrOutcomeUnknown)
 	}
 	err := commit()
-	if kind == faultLost {
+	switch kind {
+	case faultLost:
 		return errors.Join(errFault, err)
+	case faultUnknown:
+		return errors.Join(errFault, state.ErrOutcomeUnknown, err)
 	}
 	return err
 }

@@ -138,6 +138,18 @@ func (d *Desk) handOut(ctx context.Context, who state.Actor, r PersonRequest, ou
 		}
 		return tx.Audit("ca person", f.Serial, nil, map[string]string{"email": r.Email, "profile": r.Profile})
 	})
+	if errors.Is(err, state.ErrOutcomeUnknown) {
+		// If it was written down, nothing takes the certificate back: without its file nobody could use it.
+		written := false
+		again := d.db.View(context.WithoutCancel(ctx), func(tx *state.Tx) error {
+			i, err := tx.Issuance(f.Serial)
+			written = err == nil && i.SecretID == ""
+			return err
+		})
+		if err = errors.Join(err, again); written {
+			err = nil
+		}
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -333,8 +333,11 @@ func (d *Desk) TendLists(ctx context.Context) error {
 		}
 		return tx.Audit("ca retire-lists", fmt.Sprint(len(gone)), map[string]any{"shards": shards}, nil)
 	})
-	if err != nil && !errors.Is(err, errNothingToDo) {
-		failed = append(failed, err)
+	if err != nil {
+		gone = nil // they are not: what was found within the change was not made
+		if !errors.Is(err, errNothingToDo) {
+			failed = append(failed, err)
+		}
 	}
 	for _, s := range gone {
 		failed = append(failed, d.dropLists(s.AuthorityID, s.Number, ""))

@@ -65,7 +65,7 @@ func (k *authorityKeys) make(kind keys.Kind, name string) (crypto.Signer, string
 			return nil, "", err
 		}
 		id, err := k.sealer.seal(state.SecretAuthorityKey, key)
-		return key, id, err
+		return k.desk.wrap(key), id, err
 	}
 	ref, err := hsm.NewRef(k.desk.module.Token(), "postseal "+name)
 	if err != nil {
@@ -152,7 +152,11 @@ func (d *Desk) authorityKey(ctx context.Context, secretID string) (crypto.Signer
 	case err != nil:
 		return nil, err
 	case ref == nil:
-		return d.key(ctx, secretID)
+		key, err := d.key(ctx, secretID)
+		if err != nil {
+			return nil, err
+		}
+		return d.wrap(key), nil
 	case d.module == nil:
 		err := fmt.Errorf("looking for %s: %w", ref, ErrNoSecurityModule)
 		d.sawModule(err)

@@ -12,13 +12,13 @@ import (
 	"postseal/internal/ground/keys"
 )
 
-// token is a key that signs, or not.
-type token struct {
+// tokenKey is a key that signs, or not.
+type tokenKey struct {
 	crypto.Signer
 	broken error
 }
 
-func (k *token) Sign(random io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+func (k *tokenKey) Sign(random io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
 	if k.broken != nil {
 		return nil, k.broken
 	}
@@ -33,7 +33,7 @@ func TestAModuleThatDoesNotSign(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	inner := &token{Signer: key, broken: errors.New("CKR_DEVICE_REMOVED")}
+	inner := &tokenKey{Signer: key, broken: errors.New("CKR_DEVICE_REMOVED")}
 	w := &watched{inner, h.Desk}
 	digest := sha256.Sum256([]byte("what is to be signed"))
 	const code = "!securityModuleUnreachable "

@@ -45,7 +45,7 @@ func (d *Desk) FinishIssuances(ctx context.Context) error {
 		}
 		failed = append(failed, err)
 	}
-	return errors.Join(append(failed, d.takeUp(ctx, all, most))...)
+	return errors.Join(append(failed, d.takeUp(ctx, most))...)
 }
 
 // finishOne finishes what was planned and not recorded, and reads it back.
@@ -72,7 +72,7 @@ func (d *Desk) finishOne(ctx context.Context, i state.Issuance) (state.Issuance,
 
 // takeUp gives the certificates whose key waits for a lineage that lineage: whoever asked for it was told of no success, and
 // still finds it. If the name is taken meanwhile, or nobody could use it, the key is forgotten, and the audit trail says so.
-func (d *Desk) takeUp(ctx context.Context, authorities []state.Authority, most int) error {
+func (d *Desk) takeUp(ctx context.Context, most int) error {
 	var waiting []state.Issuance
 	err := d.db.View(ctx, func(tx *state.Tx) (err error) {
 		waiting, err = tx.UnheldIssuances(most)
@@ -83,16 +83,25 @@ func (d *Desk) takeUp(ctx context.Context, authorities []state.Authority, most i
 		if i.Certificate == nil {
 			continue // it could not be finished; its authority's key may come back
 		}
-		_, err := d.do(ctx, starter(), Doing{}, func(v *view) (*Change, func(tx *state.Tx) error, error) {
-			n := slices.IndexFunc(authorities, func(a state.Authority) bool { return a.ID == i.AuthorityID }) // the table refers to it
-			store, err := takingUp(v, i, authorities[n])
-			return newChange(v), store, err
-		})
-		if err != nil {
-			failed = append(failed, fmt.Errorf("taking up certificate %s: %w", i.Serial, err))
-		}
+		failed = append(failed, d.takeUpOne(ctx, i))
 	}
 	return errors.Join(failed...)
+}
+
+func (d *Desk) takeUpOne(ctx context.Context, i state.Issuance) error {
+	_, err := d.do(ctx, starter(), Doing{}, func(v *view) (*Change, func(tx *state.Tx) error, error) {
+		all, _, err := d.authorities(ctx)
+		if err != nil {
+			return nil, nil, err
+		}
+		n := slices.IndexFunc(all, func(a state.Authority) bool { return a.ID == i.AuthorityID }) // the table refers to it
+		store, err := takingUp(v, i, all[n])
+		return newChange(v), store, err
+	})
+	if err != nil {
+		return fmt.Errorf("taking up certificate %s: %w", i.Serial, err)
+	}
+	return nil
 }
 
 // takingUp says what becomes of one.
