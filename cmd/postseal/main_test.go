@@ -30,7 +30,7 @@ func scripts(t *testing.T, dir string) testscript.Params {
 		RequireUniqueNames:  true,
 		RequireExplicitExec: true,
 		UpdateScripts:       os.Getenv("POSTSEAL_UPDATE") != "",
-		Deadline:            time.Now().Add(10 * time.Minute), // a command that hangs is shown where it hangs
+		Deadline:            time.Now().Add(25 * time.Minute), // a command that hangs is shown where it hangs
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("POSTSEAL_DATA", filepath.Join(e.WorkDir, "data"))
 			e.Setenv("UID", strconv.Itoa(os.Geteuid()))

@@ -129,7 +129,7 @@ func serveManagement(t *testing.T, o organisation) (base string) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- front.ServeHTTPS(ctx, ln, front.Web{Name: listener.Management, TLS: o.Ring().Config(listener.Management), Handler: Admin(o.Desk, testLog(t))})
+		ended <- front.ServeHTTPS(ctx, ln, front.Web{Name: listener.Management, TLS: o.Ring().Config(listener.Management), Handler: follows(Admin(o.Desk, testLog(t)))})
 	}()
 	t.Cleanup(func() {
 		cancel()
