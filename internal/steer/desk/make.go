@@ -15,9 +15,9 @@ import (
 	"postseal/internal/issue/selfsigned"
 )
 
-// defaultDays is the life of a self-signed certificate when nobody says otherwise: the longest that
+// DefaultDays is the life of a self-signed certificate when nobody says otherwise: the longest that
 // Apple's devices accept even from an authority that was added by hand.
-const defaultDays = 825
+const DefaultDays = 825
 
 // maxNames bounds the names of one certificate.
 const maxNames = 100
@@ -73,7 +73,7 @@ func (r NewRequest) plan(server string) (*certPlan, error) {
 	if r.Days < 0 || r.Days > selfsigned.MaxDays {
 		return nil, &ValueError{"--days", fmt.Sprint(r.Days), fmt.Sprintf("want 1 to %d", selfsigned.MaxDays)}
 	}
-	p.spec.options.Days = defaultDays
+	p.spec.options.Days = DefaultDays
 	if r.Days > 0 {
 		p.spec.options.Days = r.Days
 	}

@@ -24,9 +24,9 @@ func TestBrowserLife(t *testing.T) {
 	base := serveManagement(t, o)
 	v.signIn(base, o.link(t))
 	v.open(base + "/certificate/new?lang=ko")
-	confirm := func(picture string) {
+	confirm := func(picture string, says ...string) {
 		t.Helper()
-		v.wantText("바뀔 내용")
+		v.wantText(append(says, "바뀔 내용")...)
 		v.fits(picture + "-ko")
 		v.press(".acts button.main")
 		v.wantTrue(`document.querySelector('.done[role="status"]') !== null`)
@@ -49,7 +49,7 @@ func TestBrowserLife(t *testing.T) {
 	before := served(t, imaps)
 	v.do(chromedp.SetValue(chromedp.CSS("#f-name"), "상점"), chromedp.SetValue(chromedp.CSS("#f-domains"), "shop.example.com"))
 	v.press(".sheet button.main")
-	confirm("new-preview")
+	confirm("new-preview", "이름: shop.example.com", "ECDSA-P256과 RSA-2048", "유효 기간(일): 825")
 	v.press(`a[href^="/certificate/enable"]`)
 	v.do(chromedp.Click(chromedp.CSS(`input[name="services"][value="IMAP"]`)), chromedp.Click(chromedp.CSS(`input[name="role"][value="name"]`)))
 	v.press(".sheet button.main")
@@ -65,13 +65,13 @@ func TestBrowserLife(t *testing.T) {
 	v.do(chromedp.Click(chromedp.CSS(`details:has(form[action="/certificate/lineage"]) summary`)))
 	v.do(chromedp.SetValue(chromedp.CSS("#f-activation"), "approve"))
 	v.press(`form[action="/certificate/lineage"] button`)
-	confirm("lineage-preview")
+	confirm("lineage-preview", "새 세대는: 사람의 승인을 기다림", "갱신할 때 키는: 새로 만듦")
 	if got := line().Activation; got != desk.ActivationApprove {
 		t.Errorf("it is put in force %q, want by hand", got)
 	}
 	v.do(chromedp.Click(chromedp.CSS(`details:has(input[name="wait"]) summary`)), chromedp.Click(chromedp.CSS(`input[name="wait"]`)))
 	v.press(`form:has(input[name="wait"]) button`)
-	confirm("renew-waiting-preview")
+	confirm("renew-waiting-preview", "다음 세대:", "적용하지 않고 기다리게 하기")
 	first := peers.Served(t, peers.Endpoint{Addr: imaps, ServerName: "shop.example.com", Options: []string{"-sigalgs", "ECDSA+SHA256"}}).SerialNumber
 	v.press(`form[action="/certificate/activate"] button`)
 	confirm("activate-preview")
@@ -109,7 +109,7 @@ func TestBrowserLife(t *testing.T) {
 	}
 	v.open(base + "/certificate?id=elsewhere")
 	v.press(`form[action="/certificate/renew-request"] button`)
-	confirm("renew-request-preview")
+	confirm("renew-request-preview", "인증 기관에 보낼 다음 세대 요청")
 	v.wantText("BEGIN CERTIFICATE REQUEST")
 	v.open(base + "/certificate?id=elsewhere")
 	v.press(`form[action="/certificate/remove"]:has(input[name="all"]) button`)

@@ -52,8 +52,11 @@ type madeView struct {
 // step words an act.
 func (w *words) step(s step, c *desk.Change, now time.Time) stepView {
 	view := stepView{Title: w.say(s.title, s.object), Later: c == nil, Will: s.will, WillOf: w.say("preview.will")}
-	if s.act == "trust/add" {
+	switch {
+	case s.act == "trust/add":
 		view.WillOf = w.say("preview.compare")
+	case len(s.will) == 0:
+		view.WillOf, view.Will = w.asked(s)
 	}
 	if c == nil {
 		return view
