@@ -111,6 +111,10 @@ func TestBrowserNotices(t *testing.T) {
 		t.Errorf("the web hook took %d messages, want 1", n)
 	}
 	v.page("notices-tested")
+	v.open(base + "/notices?lang=ko")
+	v.wantText("알림")
+	v.fits("notices-told-ko")
+	v.open(base + "/notices?lang=en")
 	file, err := os.Open(v.download(chromedp.Click(chromedp.CSS(`a[href="/notices/download"]`))))
 	if err != nil {
 		t.Fatal(err)
