@@ -28,7 +28,7 @@ import (
 )
 
 // browserLimit bounds the whole visit; alone on two cores it takes some ten seconds, beside a whole build much more.
-const browserLimit = 12 * time.Minute
+const browserLimit = 25 * time.Minute
 
 // TestBrowser visits the pages as an administrator does: from another site (a mail, a chat) over the link, with the
 // keyboard, in both languages, on a screen and on a phone, by day and by night. The browser is the judge of what
