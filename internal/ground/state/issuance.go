@@ -60,20 +60,19 @@ func (tx *Tx) PlanIssuance(i Issuance) error {
 // RecordIssuance stores the certificate of a planned serial. Another one for the same serial is [ErrExists]; the same
 // again changes nothing; a serial that was never planned is [ErrNotFound].
 func (tx *Tx) RecordIssuance(serial string, certificate []byte) error {
+	err := tx.hit(`UPDATE issuance SET certificate = $2, tbs = NULL, recorded_at = $3, thumbprint = $4 WHERE serial = $1 AND certificate IS NULL`,
+		serial, certificate, micro(tx.now), x509cert.Thumbprint(certificate))
+	if err == nil {
+		return tx.toRead(LintIssued, serial)
+	}
+	if !errors.Is(err, ErrNotFound) {
+		return err
+	}
 	i, err := tx.Issuance(serial)
-	switch {
-	case err != nil:
-		return err
-	case i.Certificate != nil && !slices.Equal(i.Certificate, certificate):
+	if err == nil && !slices.Equal(i.Certificate, certificate) {
 		return fmt.Errorf("recording certificate %s: %w", serial, ErrExists)
-	case i.Certificate != nil:
-		return nil
 	}
-	if err := tx.hit(`UPDATE issuance SET certificate = $2, tbs = NULL, recorded_at = $3, thumbprint = $4 WHERE serial = $1 AND certificate IS NULL`,
-		serial, certificate, micro(tx.now), x509cert.Thumbprint(certificate)); err != nil {
-		return err
-	}
-	return tx.toRead(LintIssued, serial)
+	return err
 }
 
 const issuanceColumns = `serial, authority_id, shard, profile, requester, subject, key_id, not_before, not_after, tbs, certificate, planned_at, recorded_at, revoked_at, reason, secret_id, thumbprint`
