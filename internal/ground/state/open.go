@@ -70,6 +70,8 @@ type DB struct {
 	// take the sequence number of a refused one, which would then pass for made.
 	writer chan struct{}
 
+	changes atomic.Int64 // see Changes
+
 	// appendMu guards appends, which wait for whoever gets the writer's token. It is never held across I/O.
 	appendMu sync.Mutex
 	appends  []*appending

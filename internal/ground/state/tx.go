@@ -66,7 +66,9 @@ func (db *DB) Update(ctx context.Context, actor Actor, f func(*Tx) error) (int64
 	if err := tx.QueryRowContext(ctx, `UPDATE change_sequence SET seq = seq + 1 WHERE id = 1 RETURNING seq`).Scan(&seq); err != nil {
 		return 0, fmt.Errorf("changing the state: %w", db.noted(err))
 	}
-	if err := db.commit(tx.Commit); err != nil {
+	err = db.commit(tx.Commit)
+	db.changes.Add(1) // whatever became of it: that the answer is lost must not let anybody believe what he has read before
+	if err != nil {
 		tx.Rollback() // before reading back: a refused commit leaves the transaction open
 		if err := db.readBackOf(ctx, updateSequence, seq, err); err != nil {
 			return 0, err

@@ -18,25 +18,23 @@ type attribute struct {
 }
 
 // attributes are those that we know by name: RFC 4514 section 3, some of RFC 4519, and emailAddress (RFC 2985 section
-// 5.2.1), which stands in many old certificates.
-func attributes() []attribute {
-	return []attribute{
-		{oid: asn1.ObjectIdentifier{2, 5, 4, 3}, name: "CN", others: "COMMONNAME", maxRunes: 64},
-		{oid: asn1.ObjectIdentifier{2, 5, 4, 10}, name: "O", others: "ORGANIZATIONNAME", maxRunes: 64},
-		{oid: asn1.ObjectIdentifier{2, 5, 4, 11}, name: "OU", others: "ORGANIZATIONALUNITNAME", maxRunes: 64},
-		{oid: asn1.ObjectIdentifier{2, 5, 4, 7}, name: "L", others: "LOCALITYNAME", maxRunes: 128},
-		{oid: asn1.ObjectIdentifier{2, 5, 4, 8}, name: "ST", others: "S STATEORPROVINCENAME", maxRunes: 128},
-		{oid: asn1.ObjectIdentifier{2, 5, 4, 6}, name: "C", others: "COUNTRYNAME", maxRunes: 2},
-		{oid: asn1.ObjectIdentifier{2, 5, 4, 9}, name: "STREET", others: "STREETADDRESS", maxRunes: 128},
-		{oid: asn1.ObjectIdentifier{0, 9, 2342, 19200300, 100, 1, 25}, name: "DC", others: "DOMAINCOMPONENT", maxRunes: 63, ia5: true},
-		{oid: asn1.ObjectIdentifier{0, 9, 2342, 19200300, 100, 1, 1}, name: "UID", others: "USERID", maxRunes: 256},
-		{oid: asn1.ObjectIdentifier{2, 5, 4, 5}, name: "serialNumber", maxRunes: 64},
-		{oid: asn1.ObjectIdentifier{2, 5, 4, 17}, name: "postalCode", maxRunes: 40},
-		{oid: asn1.ObjectIdentifier{2, 5, 4, 12}, name: "title", others: "T", maxRunes: 64},
-		{oid: asn1.ObjectIdentifier{2, 5, 4, 4}, name: "sn", others: "SURNAME", maxRunes: 40},
-		{oid: asn1.ObjectIdentifier{2, 5, 4, 42}, name: "givenName", others: "GN G", maxRunes: 16},
-		{oid: asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 1}, name: "emailAddress", others: "E EMAIL", maxRunes: 255, ia5: true},
-	}
+// 5.2.1), which stands in many old certificates. Nobody changes them.
+var attributes = []attribute{
+	{oid: asn1.ObjectIdentifier{2, 5, 4, 3}, name: "CN", others: "COMMONNAME", maxRunes: 64},
+	{oid: asn1.ObjectIdentifier{2, 5, 4, 10}, name: "O", others: "ORGANIZATIONNAME", maxRunes: 64},
+	{oid: asn1.ObjectIdentifier{2, 5, 4, 11}, name: "OU", others: "ORGANIZATIONALUNITNAME", maxRunes: 64},
+	{oid: asn1.ObjectIdentifier{2, 5, 4, 7}, name: "L", others: "LOCALITYNAME", maxRunes: 128},
+	{oid: asn1.ObjectIdentifier{2, 5, 4, 8}, name: "ST", others: "S STATEORPROVINCENAME", maxRunes: 128},
+	{oid: asn1.ObjectIdentifier{2, 5, 4, 6}, name: "C", others: "COUNTRYNAME", maxRunes: 2},
+	{oid: asn1.ObjectIdentifier{2, 5, 4, 9}, name: "STREET", others: "STREETADDRESS", maxRunes: 128},
+	{oid: asn1.ObjectIdentifier{0, 9, 2342, 19200300, 100, 1, 25}, name: "DC", others: "DOMAINCOMPONENT", maxRunes: 63, ia5: true},
+	{oid: asn1.ObjectIdentifier{0, 9, 2342, 19200300, 100, 1, 1}, name: "UID", others: "USERID", maxRunes: 256},
+	{oid: asn1.ObjectIdentifier{2, 5, 4, 5}, name: "serialNumber", maxRunes: 64},
+	{oid: asn1.ObjectIdentifier{2, 5, 4, 17}, name: "postalCode", maxRunes: 40},
+	{oid: asn1.ObjectIdentifier{2, 5, 4, 12}, name: "title", others: "T", maxRunes: 64},
+	{oid: asn1.ObjectIdentifier{2, 5, 4, 4}, name: "sn", others: "SURNAME", maxRunes: 40},
+	{oid: asn1.ObjectIdentifier{2, 5, 4, 42}, name: "givenName", others: "GN G", maxRunes: 16},
+	{oid: asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 1}, name: "emailAddress", others: "E EMAIL", maxRunes: 255, ia5: true},
 }
 
 // maxValueRunes bounds attributes that we do not know.
@@ -44,7 +42,7 @@ const maxValueRunes = 256
 
 func attributeNamed(keyword string) (attribute, bool) {
 	keyword = strings.ToUpper(keyword)
-	for _, a := range attributes() {
+	for _, a := range attributes {
 		if keyword == strings.ToUpper(a.name) || slices.Contains(strings.Fields(a.others), keyword) {
 			return a, true
 		}
@@ -53,7 +51,7 @@ func attributeNamed(keyword string) (attribute, bool) {
 }
 
 func attributeOf(oid asn1.ObjectIdentifier) attribute {
-	for _, a := range attributes() {
+	for _, a := range attributes {
 		if a.oid.Equal(oid) {
 			return a
 		}

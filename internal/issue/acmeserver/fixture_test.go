@@ -227,8 +227,8 @@ func (b *book) Certify(ctx context.Context, a Ask) error {
 	return err
 }
 
-func (b *book) Chain(context.Context, state.Issuance) ([]byte, error) {
-	return b.issuer.Certificate().Raw, nil
+func (b *book) Chain(context.Context, state.Issuance) (string, error) {
+	return x509cert.PEM(b.issuer.Certificate().Raw), nil
 }
 
 func (b *book) Finish(ctx context.Context, serial string) error {

@@ -25,8 +25,8 @@ type Authority interface {
 	// Certify takes a request through the steps of docs/issuance.md. An error that wraps [ca.ErrOutcomeUnknown] says that
 	// it may be there.
 	Certify(ctx context.Context, a Ask) error
-	// Chain returns the DER of the authority that issued a certificate and of those above it, one after the other.
-	Chain(ctx context.Context, i state.Issuance) ([]byte, error)
+	// Chain returns the PEM of the authority that issued a certificate and of those above it, one after the other.
+	Chain(ctx context.Context, i state.Issuance) (string, error)
 	// Finish goes on with what was planned and not recorded.
 	Finish(ctx context.Context, serial string) error
 	// TakeBack revokes a certificate. One that was revoked is [state.ErrExists].

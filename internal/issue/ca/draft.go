@@ -2,6 +2,7 @@ package ca
 
 import (
 	"crypto"
+	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"encoding/hex"
@@ -46,6 +47,7 @@ type Draft struct {
 	TBS       []byte // the octets to be signed
 
 	issuer *Issuer
+	read   *x509.Certificate // as the lints have read TBS; nil for a draft from the book
 }
 
 // KeyError says that a public key is not certified, and why.
@@ -115,7 +117,8 @@ func (i *Issuer) Draft(p *Profile, r Request, now time.Time) (*Draft, error) {
 	for _, n := range names {
 		d.Names = append(d.Names, n.text)
 	}
-	return d, i.lint(tbs, expectation{names: names, usages: p.o.Usages, keyUsage: p.o.KeyUse.keyUsage(r.PublicKey), noRevocation: p.o.NoRevocation, crl: r.CRL})
+	d.read, err = i.lint(tbs, expectation{names: names, usages: p.o.Usages, keyUsage: p.o.KeyUse.keyUsage(r.PublicKey), noRevocation: p.o.NoRevocation, crl: r.CRL})
+	return d, err
 }
 
 // extensions are those of an end entity, RFC 5280 section 4.2.

@@ -118,7 +118,7 @@ func (i *Issuer) certifyAuthority(o AuthorityOptions, ends time.Time) ([]byte, *
 	if err != nil {
 		return nil, nil, err
 	}
-	cert, err := i.readBack(raw, tbs)
+	cert, err := i.readBack(raw, &Draft{TBS: tbs})
 	if err != nil {
 		return nil, nil, err
 	}

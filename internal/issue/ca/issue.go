@@ -73,7 +73,7 @@ func (a *Authority) Resume(ctx context.Context, serial string) (*Issued, error) 
 	if raw == nil {
 		return a.finish(ctx, d)
 	}
-	cert, err := a.issuer.readBack(raw, d.TBS)
+	cert, err := a.issuer.readBack(raw, d)
 	if err != nil {
 		return nil, &StepError{Serial: serial, Step: 5, Doing: "comparing", Err: err}
 	}
@@ -88,7 +88,7 @@ func (a *Authority) finish(ctx context.Context, d *Draft) (*Issued, error) {
 		return nil, &StepError{Serial: d.Serial, Step: 4, Doing: "signing", Err: err}
 	}
 	// 5 compare
-	cert, err := a.issuer.readBack(raw, d.TBS)
+	cert, err := a.issuer.readBack(raw, d)
 	if err != nil {
 		return nil, &StepError{Serial: d.Serial, Step: 5, Doing: "comparing", Err: err}
 	}

@@ -124,18 +124,28 @@ func (i *Issuer) sign(tbs []byte) ([]byte, error) {
 	return i.algorithm.Assemble(tbs, signature)
 }
 
-// readBack reads back a certificate and compares it with what was to be signed; only then is it one of ours.
-func (i *Issuer) readBack(raw, tbs []byte) (*x509.Certificate, error) {
-	cert, err := x509cert.ParseCertificate(raw)
+// readBack compares a certificate with the draft that was to be signed, and verifies its signature; only then is it one
+// of ours. What the lints have read need not be read again: it is of the same octets, or this fails.
+func (i *Issuer) readBack(raw []byte, d *Draft) (*x509.Certificate, error) {
+	cert := d.read
+	if cert == nil {
+		var err error
+		if cert, err = x509cert.ParseCertificate(raw); err != nil {
+			return nil, err
+		}
+	}
+	tbs, signature, err := i.algorithm.Split(raw)
 	if err != nil {
 		return nil, err
 	}
-	if !bytes.Equal(cert.RawTBSCertificate, tbs) {
+	if !bytes.Equal(tbs, d.TBS) || !bytes.Equal(tbs, cert.RawTBSCertificate) {
 		return nil, errors.New("what was signed is not what was to be signed")
 	}
 	// Not CheckSignatureFrom, which wants our own certificate to be good; that was established.
-	if err := i.cert.CheckSignature(i.algorithm.X509, tbs, cert.Signature); err != nil {
+	if err := i.cert.CheckSignature(i.algorithm.X509, tbs, signature); err != nil {
 		return nil, fmt.Errorf("the signature is not ours: %w", err)
 	}
-	return cert, nil
+	out := *cert // whose signature was none, if the lints have read it
+	out.Raw, out.RawTBSCertificate, out.Signature = raw, tbs, signature
+	return &out, nil
 }

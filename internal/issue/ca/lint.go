@@ -34,15 +34,15 @@ type expectation struct {
 }
 
 // lint reads a draft as a client will, with a signature that is only as long as a real one, and holds it against RFC 5280
-// and against what was asked. It runs before anything is stored or signed.
-func (i *Issuer) lint(tbs []byte, want expectation) error {
+// and against what was asked. It runs before anything is stored or signed. It returns what it has read.
+func (i *Issuer) lint(tbs []byte, want expectation) (*x509.Certificate, error) {
 	raw, err := i.algorithm.Assemble(tbs, make([]byte, i.algorithm.MaxSignature))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	cert, err := x509cert.ParseCertificate(raw)
 	if err != nil {
-		return &LintError{Findings: []string{"it cannot be read: " + err.Error()}}
+		return nil, &LintError{Findings: []string{"it cannot be read: " + err.Error()}}
 	}
 	var findings []string
 	for _, rule := range []struct {
@@ -72,9 +72,9 @@ func (i *Issuer) lint(tbs []byte, want expectation) error {
 		}
 	}
 	if len(findings) > 0 {
-		return &LintError{Serial: hex.EncodeToString(cert.SerialNumber.Bytes()), Findings: findings}
+		return nil, &LintError{Serial: hex.EncodeToString(cert.SerialNumber.Bytes()), Findings: findings}
 	}
-	return nil
+	return cert, nil
 }
 
 func lists(want expectation) []string {

@@ -64,5 +64,5 @@ func (i *Issuer) CertifyResponder(pub crypto.PublicKey, now time.Time, plan func
 	if err != nil {
 		return nil, err
 	}
-	return i.readBack(raw, tbs)
+	return i.readBack(raw, &Draft{TBS: tbs})
 }

@@ -1,6 +1,7 @@
 package signed
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -121,4 +122,18 @@ func (a Algorithm) Assemble(octets, signature []byte, more ...[]byte) ([]byte, e
 		return nil, fmt.Errorf("encoding what was signed: %w", err)
 	}
 	return whole, nil
+}
+
+// ErrAssembled says that octets are not what [Algorithm.Assemble] writes with nothing behind the signature.
+var ErrAssembled = errors.New("not octets with their algorithm and signature, and nothing else")
+
+// Split takes apart what [Algorithm.Assemble] has written. Both parts lie in whole.
+func (a Algorithm) Split(whole []byte) (octets, signature []byte, err error) {
+	s := cryptobyte.String(whole)
+	var inner, tbs, identifier, bits cryptobyte.String
+	if !s.ReadASN1(&inner, der.SEQUENCE) || !s.Empty() || !inner.ReadASN1Element(&tbs, der.SEQUENCE) || !inner.ReadASN1Element(&identifier, der.SEQUENCE) ||
+		!bytes.Equal(identifier, a.Identifier) || !inner.ReadASN1(&bits, der.BIT_STRING) || !inner.Empty() || len(bits) == 0 || bits[0] != 0 {
+		return nil, nil, ErrAssembled
+	}
+	return tbs, bits[1:], nil // the first octet says how many bits of the last are unused
 }

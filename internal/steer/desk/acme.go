@@ -46,11 +46,11 @@ type acmeDesk struct {
 	*Desk
 	names []string
 
-	// mu guards what follows, which holds for one number of the change sequence.
-	mu     sync.Mutex
-	seq    int64
-	host   string // of the addresses in certificates
-	offers map[string]*acmeserver.Offer
+	// mu guards what follows, which holds for one number of the changes of the state.
+	mu      sync.Mutex
+	changes int64
+	host    string // of the addresses in certificates
+	offers  map[string]*acmeserver.Offer
 }
 
 // known says whether this server is called so. Loopback is: nobody else has a server there.
@@ -71,10 +71,10 @@ func (a *acmeDesk) known(host string) bool {
 
 // Offer returns what is issued for a purpose now. It is made once for each change of the state.
 func (a *acmeDesk) Offer(ctx context.Context, purpose string) (*acmeserver.Offer, error) {
-	seq := a.db.Seq() // who serves holds the state alone, so nobody else can have changed it
+	changes := a.db.Changes()
 	a.mu.Lock()
 	known := a.offers[purpose]
-	if a.seq != seq {
+	if a.changes != changes {
 		known = nil
 	}
 	a.mu.Unlock()
@@ -114,8 +114,8 @@ func (a *acmeDesk) Offer(ctx context.Context, purpose string) (*acmeserver.Offer
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.seq != seq {
-		a.seq, a.host, a.offers = seq, host, make(map[string]*acmeserver.Offer)
+	if a.changes != changes {
+		a.changes, a.host, a.offers = changes, host, make(map[string]*acmeserver.Offer)
 	}
 	a.offers[purpose] = o
 	return o, nil
@@ -142,17 +142,17 @@ func (a *acmeDesk) Certify(ctx context.Context, ask acmeserver.Ask) error {
 	return err
 }
 
-// Chain returns what goes with a certificate.
-func (a *acmeDesk) Chain(ctx context.Context, i state.Issuance) ([]byte, error) {
-	all, _, err := a.authorities(ctx)
+// Chain returns what goes with a certificate, as PEM.
+func (a *acmeDesk) Chain(ctx context.Context, i state.Issuance) (string, error) {
+	s, err := a.standing(ctx)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	n := slices.IndexFunc(all, func(x state.Authority) bool { return x.ID == i.AuthorityID })
-	if n < 0 {
-		return nil, fmt.Errorf("finding the authority of certificate %s: %w", i.Serial, state.ErrNotFound)
+	chain, ok := s.chains[i.AuthorityID]
+	if !ok {
+		return "", fmt.Errorf("finding the authority of certificate %s: %w", i.Serial, state.ErrNotFound)
 	}
-	return chainBelow(all[n]), nil
+	return chain.pem, nil
 }
 
 // Finish goes on with what was planned.

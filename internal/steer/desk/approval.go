@@ -3,10 +3,8 @@ package desk
 import (
 	"context"
 	"crypto/sha256"
-	"crypto/x509"
 	"encoding/hex"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"slices"
@@ -310,24 +308,13 @@ func (d *Desk) IssuedCertificate(ctx context.Context, serial string) (*Certified
 	if err != nil {
 		return nil, err
 	}
-	return newCertified(&issued{i.Serial, cert, chainBelow(all[n])})
+	return newCertified(&issued{i.Serial, cert, chainBelow(all[n])}), nil
 }
 
 // newCertified is a certificate as whoever asked gets it.
-func newCertified(out *issued) (*Certified, error) {
-	facts := x509cert.Inspect(out.certificate)
-	c := &Certified{Serial: facts.Serial, Thumbprint: facts.Thumbprint, Names: append([]string{}, facts.Names...), NotAfter: facts.NotAfter.UTC()}
-	chain, err := x509.ParseCertificates(out.chain)
-	if err != nil {
-		return nil, err
-	}
-	var text strings.Builder
-	text.Write(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: out.certificate.Raw}))
-	for _, above := range chain {
-		text.Write(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: above.Raw}))
-	}
-	c.PEM = text.String()
-	return c, nil
+func newCertified(out *issued) *Certified {
+	return &Certified{Serial: out.serial, Thumbprint: x509cert.Thumbprint(out.certificate.Raw), Names: x509cert.NamesIn(out.certificate), NotAfter: out.certificate.NotAfter.UTC(),
+		PEM: x509cert.PEM(out.certificate.Raw) + out.chain.pem}
 }
 
 // keyIDOf is how the book names a public key.

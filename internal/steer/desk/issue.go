@@ -38,7 +38,7 @@ type wanted struct {
 type issued struct {
 	serial      string
 	certificate *x509.Certificate
-	chain       []byte // DER of the issuing authority and of those above it, one after the other
+	chain       chain // of the issuing authority and those above it
 }
 
 // issueOne takes one request through the steps of docs/issuance.md.
@@ -70,24 +70,24 @@ func (d *Desk) issueOne(ctx context.Context, who state.Actor, w wanted) (*issued
 		if err != nil || out == nil {
 			return nil, err
 		}
-		return &issued{out.Draft.Serial, out.Certificate, slices.Clone(s.chains[a.ID])}, nil
+		return &issued{out.Draft.Serial, out.Certificate, s.chains[a.ID]}, nil
 	}
 }
 
 // chainBelow is what goes with a certificate of an authority: its own certificate and those above, without the root, which
 // whoever trusts it has.
-func chainBelow(a state.Authority) []byte {
-	chain := slices.Clone(a.Certificate)
+func chainBelow(a state.Authority) chain {
+	der := slices.Clone(a.Certificate)
 	above, err := x509.ParseCertificates(a.Chain)
 	if err != nil {
-		return chain // it was read before it was stored
+		above = nil // it was read before it was stored
 	}
 	for _, cert := range above {
 		if !bytes.Equal(cert.RawSubject, cert.RawIssuer) { // no signature is verified: it is for each certificate that is issued
-			chain = append(chain, cert.Raw...)
+			der = append(der, cert.Raw...)
 		}
 	}
-	return chain
+	return chain{der, x509cert.PEM(der)}
 }
 
 // issuingNow is a request on its way through an authority.
@@ -262,7 +262,7 @@ func (d *Desk) issueLineage(ctx context.Context, who state.Actor, s *sealer, w i
 
 // issuedMember is a certificate of our own authority as a lineage keeps it.
 func issuedMember(out *issued) state.Member {
-	return state.Member{Thumbprint: x509cert.Thumbprint(out.certificate.Raw), Certificate: out.certificate.Raw, Chain: out.chain}
+	return state.Member{Thumbprint: x509cert.Thumbprint(out.certificate.Raw), Certificate: out.certificate.Raw, Chain: slices.Clone(out.chain.der)}
 }
 
 // issuedLineage is a new lineage of our own authority with its first generation.
@@ -388,7 +388,7 @@ func (d *Desk) certify(ctx context.Context, who state.Actor, r CertifyRequest, a
 		id, err := d.hold(ctx, who, r.Profile, w.names, heldRequest{Certify: &r})
 		return &Certified{Names: w.names, Waiting: id}, err
 	}
-	return newCertified(out)
+	return newCertified(out), nil
 }
 
 // finishLeft finishes what a command without a server had planned for the same request when it was killed: whoever asks

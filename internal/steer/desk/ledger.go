@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"postseal/internal/ground/state"
 	"postseal/internal/ground/x509cert"
@@ -48,7 +49,7 @@ func (l *ledger) Plan(ctx context.Context, d *ca.Draft) error {
 				return err
 			}
 		}
-		return tx.Audit("ca plan", d.Serial, nil, map[string]any{"profile": d.Profile, "names": d.Names, "requester": l.requester, "keyId": d.KeyID, "notAfter": d.NotAfter})
+		return tx.Audit("ca plan", d.Serial, nil, planRow{d.KeyID, d.Names, d.NotAfter, d.Profile, l.requester})
 	}))
 }
 
@@ -59,8 +60,21 @@ func (l *ledger) Record(ctx context.Context, d *ca.Draft, raw []byte) error {
 		if err := tx.RecordIssuance(d.Serial, raw); err != nil {
 			return err
 		}
-		return tx.Audit("ca issue", d.Serial, nil, map[string]any{"thumbprint": x509cert.Thumbprint(raw)})
+		return tx.Audit("ca issue", d.Serial, nil, issueRow{x509cert.Thumbprint(raw)})
 	}))
+}
+
+// planRow and issueRow are what the audit trail says of the steps, in the order of their names.
+type planRow struct {
+	KeyID     string    `json:"keyId"`
+	Names     []string  `json:"names"`
+	NotAfter  time.Time `json:"notAfter"`
+	Profile   string    `json:"profile"`
+	Requester string    `json:"requester"`
+}
+
+type issueRow struct {
+	Thumbprint string `json:"thumbprint"`
 }
 
 // Planned reads the book.

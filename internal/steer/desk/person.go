@@ -202,7 +202,7 @@ func personFile(p personParts, format string, password Password) (*PersonFile, e
 	cert := p.issued.certificate
 	f := &PersonFile{Serial: p.issued.serial, NotAfter: cert.NotAfter.UTC()}
 	f.FriendlyName = fmt.Sprintf("%s (%s, %s)", p.name, useOf(p.profile), f.NotAfter.Format("2006"))
-	chain, err := x509.ParseCertificates(p.issued.chain)
+	chain, err := x509.ParseCertificates(p.issued.chain.der)
 	if err != nil {
 		return nil, fmt.Errorf("reading the issuer of %s: %w", f.Serial, err)
 	}

@@ -101,7 +101,7 @@ func (v *view) certifiedAnew(a state.Authority) []string {
 	for _, l := range v.lineages {
 		for _, g := range l.Generations {
 			for _, m := range g.Members {
-				if bytes.Equal(m.Chain, before) {
+				if bytes.Equal(m.Chain, before.der) {
 					n++
 				}
 			}
@@ -200,7 +200,7 @@ func (r recertified) store(tx *state.Tx, act string) error {
 	if err := tx.AddKnownIssuer(id, r.certificate); err != nil {
 		return err
 	}
-	n, err := tx.ReplaceChains(before, chainBelow(after))
+	n, err := tx.ReplaceChains(before.der, chainBelow(after).der)
 	if err != nil {
 		return err
 	}

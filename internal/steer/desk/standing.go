@@ -8,33 +8,35 @@ import (
 	"postseal/internal/issue/ca"
 )
 
-// standing is what issuing needs to know of our own authority, as of the change seq. Reading it anew for each certificate
-// costs more than the certificate. It is never changed, only replaced.
+// standing is what issuing needs to know of our own authority, as of a number of the changes of the state. Reading it anew for each
+// certificate costs more than the certificate. It is never changed, only replaced.
 type standing struct {
-	seq         int64
+	changes     int64
 	authorities []state.Authority
 	host        string              // of the addresses in certificates
 	options     []ca.ProfileOptions // of all profiles
 	profiles    map[string]*ca.Profile
-	chains      map[string][]byte // what goes with a certificate, by the id of its authority
+	chains      map[string]chain // what goes with a certificate, by the id of its authority
 }
 
-// standing returns it as the state is now: one number is read to know that nothing has changed.
+// chain is what goes with a certificate: its issuer and those above it. Nobody changes it.
+type chain struct {
+	der []byte // one after the other
+	pem string
+}
+
+// standing returns it as the state is now. It is read once for each change of the state.
 func (d *Desk) standing(ctx context.Context) (*standing, error) {
+	changes := d.db.Changes()
 	d.pki.mu.Lock()
 	known := d.pki.standing
 	d.pki.mu.Unlock()
-	var fresh *standing
-	err := d.db.View(ctx, func(tx *state.Tx) error {
-		seq, err := tx.Seq()
-		if err != nil || known != nil && known.seq == seq {
-			return err
-		}
-		fresh = &standing{seq: seq}
-		return fresh.read(tx)
-	})
-	if err != nil || fresh == nil {
-		return known, err
+	if known != nil && known.changes == changes {
+		return known, nil
+	}
+	fresh := &standing{changes: changes}
+	if err := d.db.View(ctx, fresh.read); err != nil {
+		return nil, err
 	}
 	fresh.profiles = make(map[string]*ca.Profile, len(fresh.options))
 	for _, o := range fresh.options {
@@ -43,13 +45,13 @@ func (d *Desk) standing(ctx context.Context) (*standing, error) {
 			fresh.profiles[o.Name] = p
 		}
 	}
-	fresh.chains = make(map[string][]byte, len(fresh.authorities))
+	fresh.chains = make(map[string]chain, len(fresh.authorities))
 	for _, a := range fresh.authorities {
 		fresh.chains[a.ID] = chainBelow(a)
 	}
 	d.pki.mu.Lock()
 	defer d.pki.mu.Unlock()
-	if d.pki.standing == nil || fresh.seq > d.pki.standing.seq {
+	if d.pki.standing == nil || fresh.changes > d.pki.standing.changes {
 		d.pki.standing = fresh
 	}
 	return fresh, nil
