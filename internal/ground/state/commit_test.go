@@ -52,6 +52,7 @@ func TestCommitFaults(t *testing.T) {
 			defer stop()
 			for range 2 {
 				faulty = true
+				known := db.Changes()
 				seq, err := db.Update(t.Context(), tester, func(tx *Tx) error {
 					if c.inside != nil {
 						if err := c.inside(tx); err != nil {
@@ -61,6 +62,9 @@ func TestCommitFaults(t *testing.T) {
 					return step(tx)
 				})
 				faulty = false
+				if db.Changes() == known {
+					t.Error("what was read before is taken for true though it may have changed")
+				}
 				switch {
 				case c.want == nil && (err != nil || seq != made+1):
 					t.Fatalf("got %d, %v, want %d", seq, err, made+1)

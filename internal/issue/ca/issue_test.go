@@ -180,3 +180,37 @@ func BenchmarkIssue(b *testing.B) {
 		}
 	}
 }
+
+// TestWhatIsReadBackIsTheDraft is step 5 without the key: a certificate that is signed well, and is not of the octets that
+// were planned, or not of those that the lints have read, is none.
+func TestWhatIsReadBackIsTheDraft(t *testing.T) {
+	t.Parallel()
+	h := newHierarchy(t, keys.ECDSAP256, keys.ECDSAP256)
+	i := h.issuers[PurposeServers]
+	p := newProfile(t, ProfileOptions{Name: "server", Domains: []string{"example.com"}})
+	d, _, err := draft(t, i, p, Request{PublicKey: newKey(t, keys.ECDSAP256).Public(), Names: []string{"a.example.com"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, otherCert, err := draft(t, i, p, Request{PublicKey: newKey(t, keys.ECDSAP256).Public(), Names: []string{"b.example.com"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, mixed := range map[string]*Draft{
+		"another was planned":         {TBS: d.TBS, read: d.read},
+		"the lints read another":      {TBS: other.TBS, read: d.read},
+		"the lints read what is here": {TBS: d.TBS, read: other.read},
+		"another is in the book":      {TBS: d.TBS},
+	} {
+		if cert, err := i.readBack(otherCert.Raw, mixed); err == nil {
+			t.Errorf("%s: got a certificate for %v, want an error", what, cert.DNSNames)
+		}
+	}
+	cert, err := i.readBack(otherCert.Raw, &Draft{TBS: other.TBS})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !cert.Equal(otherCert) || !bytes.Equal(cert.Signature, otherCert.Signature) || len(cert.Signature) == 0 || cert.DNSNames[0] != otherCert.DNSNames[0] {
+		t.Error("what the lints have read and what is parsed anew are not the same certificate")
+	}
+}
