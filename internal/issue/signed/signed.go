@@ -124,8 +124,8 @@ func (a Algorithm) Assemble(octets, signature []byte, more ...[]byte) ([]byte, e
 	return whole, nil
 }
 
-// ErrAssembled says that octets are not what [Algorithm.Assemble] writes with nothing behind the signature.
-var ErrAssembled = errors.New("not octets with their algorithm and signature, and nothing else")
+// errAssembled says that octets are not what [Algorithm.Assemble] writes with nothing behind the signature.
+var errAssembled = errors.New("not octets with their algorithm and signature, and nothing else")
 
 // Split takes apart what [Algorithm.Assemble] has written. Both parts lie in whole.
 func (a Algorithm) Split(whole []byte) (octets, signature []byte, err error) {
@@ -133,7 +133,7 @@ func (a Algorithm) Split(whole []byte) (octets, signature []byte, err error) {
 	var inner, tbs, identifier, bits cryptobyte.String
 	if !s.ReadASN1(&inner, der.SEQUENCE) || !s.Empty() || !inner.ReadASN1Element(&tbs, der.SEQUENCE) || !inner.ReadASN1Element(&identifier, der.SEQUENCE) ||
 		!bytes.Equal(identifier, a.Identifier) || !inner.ReadASN1(&bits, der.BIT_STRING) || !inner.Empty() || len(bits) == 0 || bits[0] != 0 {
-		return nil, nil, ErrAssembled
+		return nil, nil, errAssembled
 	}
 	return tbs, bits[1:], nil // the first octet says how many bits of the last are unused
 }

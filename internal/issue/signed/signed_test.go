@@ -45,7 +45,7 @@ func TestSplitTakesOnlyWhatAssembleWrites(t *testing.T) {
 	unused := bytes.Clone(whole)
 	unused[len(whole)-len(signature)-1] = 1 // bits of the last octet that are none of the signature
 	for what, octets := range map[string][]byte{"nothing": nil, "something behind the signature": more, "another algorithm": otherwise, "an octet more": append(bytes.Clone(whole), 0), "an octet less": whole[:len(whole)-1], "unused bits": unused} {
-		if _, _, err := a.Split(octets); !errors.Is(err, ErrAssembled) {
+		if _, _, err := a.Split(octets); !errors.Is(err, errAssembled) {
 			t.Errorf("%s: got %v, want it refused", what, err)
 		}
 	}
