@@ -113,6 +113,7 @@ func start(ctx context.Context, program string) (*child, error) {
 	c.cmd.Env = []string{} // not nil, which would be ours
 	c.cmd.Dir = "/"
 	c.cmd.Stderr = c.said
+	c.cmd.WaitDelay = stopLimit // in case it has left somebody behind who holds its standard error
 	in, err := c.cmd.StdinPipe()
 	if err != nil {
 		return nil, err

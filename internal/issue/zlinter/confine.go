@@ -17,7 +17,7 @@ const (
 // grow to half a gigabyte. A fault in a parser is then a fault in a parser.
 func Confine() error {
 	debug.SetMemoryLimit(memoryBytes)
-	<-time.After(1) // Go's runtime opens its poller with the first timer, and dies if it may not
+	time.AfterFunc(time.Hour, func() {}).Stop() // Go's runtime opens its poller with the first timer, and dies if it may not
 	for resource, most := range map[int]uint64{syscall.RLIMIT_NOFILE: 0, syscall.RLIMIT_CORE: 0, syscall.RLIMIT_FSIZE: 0, syscall.RLIMIT_DATA: dataBytes} {
 		if err := syscall.Setrlimit(resource, &syscall.Rlimit{Cur: most, Max: most}); err != nil {
 			return fmt.Errorf("confining the process: %w", err)

@@ -182,13 +182,11 @@ func (l *linting) unread(ctx context.Context) (n int, err error) {
 		if len(batch) == 0 {
 			continue
 		}
-		found := 0
 		for i := range batch {
 			item := &batch[i]
 			if err := item.read(ctx, l.reader); err != nil {
 				return n, err
 			}
-			found += len(item.found)
 			delete(l.failed, item.unread)
 			if !item.failed {
 				inRow = 0
@@ -199,8 +197,7 @@ func (l *linting) unread(ctx context.Context) (n int, err error) {
 			}
 			l.failed[item.unread] = time.Now()
 		}
-		err = d.db.Append(ctx, state.Actor{Who: "postseal", From: "zlint"}, func(tx *state.Tx) error {
-			tx.ActFor(d.server)
+		err = d.db.Keep(ctx, func(tx *state.Tx) error {
 			for _, i := range batch {
 				if err := tx.SetLintFindings(i.unread.Kind, i.id, i.found); err != nil {
 					return err
@@ -212,10 +209,7 @@ func (l *linting) unread(ctx context.Context) (n int, err error) {
 					return err
 				}
 			}
-			if err := tx.DropLintFindings(time.Now()); err != nil {
-				return err
-			}
-			return tx.Audit("ca zlint", fmt.Sprint(len(batch)), nil, map[string]any{"read": len(batch), "findings": found})
+			return tx.DropLintFindings(time.Now())
 		})
 		if err != nil {
 			return n, err
