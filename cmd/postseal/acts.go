@@ -44,7 +44,7 @@ func actsOf() map[string][]string {
 		"ca zlint accept":    {"ca/zlint-accept"},
 		"ca publish":         {"ca/people"},
 		"ca person-key":      {"ca/person-key"},
-		"ca revoke":          {"ca/revoke"},
+		"ca revoke":          {"ca/revoke", "ca/revoke-authority"},
 		"ca extend":          {"ca/extend"},
 		"ca rollover":        {"ca/rollover"},
 		"ca module":          {"ca/module"},

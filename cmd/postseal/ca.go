@@ -163,18 +163,20 @@ func (a *app) certify(cmd *cobra.Command, r desk.CertifyRequest, out string) err
 
 func (a *app) caRevokeCommand() *cobra.Command {
 	var r desk.RevokeRequest
-	var file string
+	var file, authority string
 	c := &cobra.Command{
-		Use: "revoke [ID]", Short: "Take certificates back",
+		Use: "revoke [ID]", Short: "Take certificates back, or an issuing authority",
 		Long: "Take certificates of the organisation's own authority back, for good. The revocation list and the answers of OCSP say so at once.\n" +
 			"ID is a serial, a thumbprint, or the name of a lineage; instead of it a file, a key, whoever asked, or a profile says which.\n" +
-			"What serves goes on serving where it is enabled, until another takes its place.",
-		Example: "  postseal ca revoke mail-example-com --reason keyCompromise",
+			"What serves goes on serving where it is enabled, until another takes its place.\n" +
+			"--authority takes an issuing authority back, and everything that it has issued with it: the root's list names it (if the root's key is elsewhere, when it has signed another). Let another take its place before: postseal ca rollover",
+		Example: "  postseal ca revoke mail-example-com --reason keyCompromise\n  postseal ca revoke --authority servers --reason cACompromise",
 	}
 	c.Flags().StringVar(&file, "certificate", "", "the one in this `FILE`")
 	c.Flags().StringVar(&r.Key, "public-key", "", "everything that was issued for a public key, by its SHA-256 in `HEX`")
 	c.Flags().StringVar(&r.Requester, "requester", "", "everything that `WHO` has asked for, as ca list shows him")
 	c.Flags().StringVar(&r.Profile, "profile", "", "everything of this profile's `NAME`")
+	c.Flags().StringVar(&authority, "authority", "", "the issuing authority of this `NAME`, see: postseal ca show; with cACompromise, superseded or cessationOfOperation")
 	c.Flags().StringVar(&r.Reason, "reason", "", "`WORD`: keyCompromise, superseded, cessationOfOperation, affiliationChanged, privilegeWithdrawn or cACompromise")
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		switch {
@@ -182,6 +184,16 @@ func (a *app) caRevokeCommand() *cobra.Command {
 			r.ID = args[0]
 		case len(args) > 1:
 			return &usageError{errors.New("want one ID; for many there are --public-key, --requester and --profile")}
+		}
+		if authority != "" {
+			if file != "" || r.ID+r.Key+r.Requester+r.Profile != "" {
+				return &usageError{errors.New("--authority goes alone, with --reason")}
+			}
+			all := desk.RevokeAuthorityRequest{Name: authority, Reason: r.Reason}
+			if err := all.Check(); err != nil {
+				return err
+			}
+			return a.change(cmd.Context(), "ca/revoke-authority", func(d desk.Doing) any { all.Doing = d; return all })
 		}
 		if file != "" {
 			read, err := a.readImport(file)

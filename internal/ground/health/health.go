@@ -98,6 +98,8 @@ const (
 	CodeRootListEnding Code = "rootListEnding"
 	// CodeSecurityModuleUnreachable: keys of our own authority are in a security module that does not sign.
 	CodeSecurityModuleUnreachable Code = "securityModuleUnreachable"
+	// CodeRevocationUnsaid: an authority is revoked, and the list of its root, whose key is elsewhere, does not say so.
+	CodeRevocationUnsaid Code = "revocationUnsaid"
 	// CodeZLintFinds: zlint finds something in what our own authority made, for which nobody has given a reason.
 	CodeZLintFinds Code = "zlintFinds"
 )
@@ -111,7 +113,7 @@ func Codes() []Code {
 		CodeCertificateRevoked, CodeRevocationUnchecked, CodeServedNotBound, CodeClientsObject,
 		CodeRecoveryUntested, CodeRecoveryUnsigned, CodeRecoveryIncomplete, CodeNoBackup, CodeBackupOld,
 		CodeTokenEnding, CodeAuditNotSent, CodeNoticeNotSent,
-		CodeAuditBroken, CodeAuditUnsigned, CodeAuthorityUntended, CodeRootListEnding, CodeSecurityModuleUnreachable, CodeZLintFinds,
+		CodeAuditBroken, CodeAuditUnsigned, CodeAuthorityUntended, CodeRootListEnding, CodeSecurityModuleUnreachable, CodeRevocationUnsaid, CodeZLintFinds,
 	}
 }
 

@@ -12,6 +12,7 @@ const (
 	AuthorityPending = "pending" // its request waits for the authority above
 	AuthorityActive  = "active"
 	AuthorityRetired = "retired" // it answers for what it issued, and issues no more
+	AuthorityRevoked = "revoked" // the one above has taken it back, and with it what it issued
 )
 
 // Authority is one of the organisation's own: the root or an issuing one.
@@ -51,7 +52,7 @@ func (tx *Tx) CertifyAuthority(id, sha256 string, certificate, chain []byte) err
 	if err := tx.toRead(LintAuthority, sha256); err != nil {
 		return err
 	}
-	return tx.hit(`UPDATE authority SET state = $2, request = NULL WHERE id = $1 AND state <> 'retired'`, id, AuthorityActive)
+	return tx.hit(`UPDATE authority SET state = $2, request = NULL WHERE id = $1 AND state NOT IN ('retired', 'revoked')`, id, AuthorityActive)
 }
 
 // SetAuthorityState changes an authority's state, or fails with [ErrNotFound].

@@ -43,14 +43,23 @@ func (tx *Tx) CurrentShard(authorityID string, most int64) (int64, error) {
 func (tx *Tx) UseShard(authorityID string, number, most int64) error {
 	var issued int64
 	var closed bool
-	err := tx.tx.QueryRowContext(tx.ctx, `SELECT issued, closed FROM revocation_shard WHERE authority_id = $1 AND number = $2`, authorityID, number).Scan(&issued, &closed)
+	var of string
+	err := tx.tx.QueryRowContext(tx.ctx, `SELECT s.issued, s.closed, a.state FROM revocation_shard s JOIN authority a ON a.id = s.authority_id WHERE s.authority_id = $1 AND s.number = $2`, authorityID, number).Scan(&issued, &closed, &of)
 	switch {
+	case err == nil && of == AuthorityRevoked: // since whoever asks has looked
+		return fmt.Errorf("shard %d: %w", number, ErrAuthorityRevoked)
 	case err == nil && (closed || issued >= most):
 		return fmt.Errorf("shard %d: %w", number, ErrShardFull)
 	case err == nil:
 		return nil
 	case !errors.Is(err, sql.ErrNoRows):
 		return err
+	}
+	if err := tx.tx.QueryRowContext(tx.ctx, `SELECT state FROM authority WHERE id = $1`, authorityID).Scan(&of); err != nil {
+		return notFound(err)
+	}
+	if of == AuthorityRevoked {
+		return fmt.Errorf("shard %d: %w", number, ErrAuthorityRevoked)
 	}
 	// One that retired is gone from the table, and must not begin again: its address stands in old certificates.
 	var last int64

@@ -48,6 +48,15 @@ type Request struct {
 	RootFile     string    `json:"rootFile"`          // http address of the root's certificate
 	ListNumber   string    `json:"listNumber"`        // of the last list, decimal; empty: there was none
 	Wanted       []Wanted  `json:"wanted"`            // may be empty: then it is for a new list alone
+	Revoked      []Fallen  `json:"revoked,omitempty"` // what the list names
+}
+
+// Fallen is a certificate of an authority that the root takes back.
+type Fallen struct {
+	Name   string    `json:"name"`   // of the authority, as commands call it
+	Serial string    `json:"serial"` // hex
+	At     time.Time `json:"at"`
+	Reason int       `json:"reason"` // CRLReason, RFC 5280 section 5.3.1
 }
 
 // Wanted is one authority that wants to be certified.
@@ -141,6 +150,9 @@ func ParseRequest(data []byte) (*Request, error) {
 		}
 	} else if kind, err := keys.ParseKind(r.RootKey); err != nil || kind == keys.Ed25519 {
 		return nil, bad("the kind of the root's key is none for a root: %.40q", r.RootKey)
+	}
+	if _, err := entries(r.Revoked); err != nil {
+		return nil, err
 	}
 	judge := keys.NewQuickPublicJudge()
 	names := map[string]bool{}

@@ -2,8 +2,10 @@ package ceremony
 
 import (
 	"bytes"
+	"encoding/hex"
 	"fmt"
 	"math/big"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,13 +43,17 @@ func Sign(q *Request, file []byte, root *Root, o Options) (*Answer, error) {
 		}
 		a.Certificates = append(a.Certificates, Certified{Name: w.Name, Certificate: raw})
 	}
-	a.List, err = root.List(q.ListNumber, o.ListLife)
+	a.List, err = root.List(q.ListNumber, o.ListLife, q.Revoked)
 	return a, err
 }
 
-// List signs the root's revocation list: an empty one, because what a root certified is replaced and never revoked here.
-// previous is the number of the one before, empty if there was none.
-func (r *Root) List(previous string, life time.Duration) ([]byte, error) {
+// List signs the root's revocation list, which names what it takes back. previous is the number of the one before, empty if
+// there was none.
+func (r *Root) List(previous string, life time.Duration, fallen []Fallen) ([]byte, error) {
+	named, err := entries(fallen)
+	if err != nil {
+		return nil, err
+	}
 	if life == 0 {
 		life = ListLife
 	}
@@ -58,9 +64,39 @@ func (r *Root) List(previous string, life time.Duration) ([]byte, error) {
 	}
 	before, _ := new(big.Int).SetString(previous, 10) // nil: there was none
 	var out bytes.Buffer
-	err := crl.Write(&out, crl.Options{Issuer: r.cert, Signer: r.key, Number: crl.NextNumber(before, now), ThisUpdate: now.Add(-ca.Backdate), NextUpdate: ends,
-		Entries: func(func(crl.Entry, error) bool) {}})
+	err = crl.Write(&out, crl.Options{Issuer: r.cert, Signer: r.key, Number: crl.NextNumber(before, now), ThisUpdate: now.Add(-ca.Backdate), NextUpdate: ends,
+		Entries: func(yield func(crl.Entry, error) bool) {
+			for _, e := range named {
+				if !yield(e, nil) {
+					return
+				}
+			}
+		}})
 	return out.Bytes(), err
+}
+
+// maxFallen bounds what a root takes back.
+const maxFallen = 1000
+
+// entries are what a list says of certificates that were taken back, in the order of their serials.
+func entries(fallen []Fallen) (all []crl.Entry, err error) {
+	if len(fallen) > maxFallen {
+		return nil, bad("it revokes %d certificates: at most %d", len(fallen), maxFallen)
+	}
+	seen := map[string]bool{}
+	for _, f := range fallen {
+		serial, err := hex.DecodeString(f.Serial)
+		if err != nil || len(serial) == 0 || len(serial) > 20 || seen[f.Serial] {
+			return nil, bad("the serial of a certificate that it revokes is none, or stands there twice: %.50q", f.Serial)
+		}
+		if f.At.IsZero() || f.Reason < 0 || f.Reason > int(crl.PrivilegeWithdrawn) {
+			return nil, bad("when or why it revokes %.50q is nothing that a list can say", f.Serial)
+		}
+		seen[f.Serial] = true
+		all = append(all, crl.Entry{Serial: serial, RevokedAt: f.At, Reason: crl.Reason(f.Reason)})
+	}
+	slices.SortFunc(all, func(a, b crl.Entry) int { return bytes.Compare(a.Serial, b.Serial) })
+	return all, nil
 }
 
 // Plan says in words what a signing would do, for whoever stands before the machine. root is nil if it is yet to be made.
@@ -76,6 +112,12 @@ func Plan(q *Request, root *Root) (lines []string) {
 			text += " and addresses of " + strings.Join(w.Networks, ", ")
 		}
 		lines = append(lines, text)
+	}
+	for _, f := range q.Revoked {
+		lines = append(lines, fmt.Sprintf("take back the certificate of the authority %s with the serial %s, revoked on %s (%s)", f.Name, f.Serial, f.At.UTC().Format(time.DateOnly), crl.Reason(f.Reason)))
+	}
+	if len(q.Revoked) > 0 {
+		return append(lines, fmt.Sprintf("sign the root's revocation list, which names %d", len(q.Revoked)))
 	}
 	return append(lines, "sign the root's revocation list, an empty one")
 }
@@ -98,6 +140,9 @@ func Protocol(q *Request, a *Answer) (string, error) {
 	line("               serial %s, until %s", ca.SerialText(root.SerialNumber), root.NotAfter.UTC().Format(time.RFC3339))
 	line("               SHA-256 %s", digest(a.Root))
 	line("List:          SHA-256 %s", digest(a.List))
+	for _, f := range q.Revoked {
+		line("               takes back serial %s, the authority %s, since %s (%s)", f.Serial, f.Name, f.At.UTC().Format(time.RFC3339), crl.Reason(f.Reason))
+	}
 	for n, c := range a.Certificates {
 		cert, err := x509cert.ParseCertificate(c.Certificate)
 		if err != nil {

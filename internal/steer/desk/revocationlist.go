@@ -172,7 +172,20 @@ func (d *Desk) signList(ctx context.Context, l listing) (keptList, error) {
 	if err != nil {
 		return keptList{}, err
 	}
-	err = d.db.View(ctx, func(tx *state.Tx) error { return tx.EachRevoked(l.authority.ID, l.shard, from, entries.add) })
+	err = d.db.View(ctx, func(tx *state.Tx) error {
+		if l.shard == 0 { // a root has no book: its list names authorities
+			fallen, err := tx.AuthorityRevocations(l.authority.ID)
+			if err != nil {
+				return err
+			}
+			for _, r := range fallen {
+				if err := entries.add(r.Revoked); err != nil {
+					return err
+				}
+			}
+		}
+		return tx.EachRevoked(l.authority.ID, l.shard, from, entries.add)
+	})
 	if err != nil {
 		return keptList{}, err
 	}

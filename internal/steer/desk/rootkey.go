@@ -199,11 +199,15 @@ func (d *Desk) longList(ctx context.Context, who state.Actor, a state.Authority,
 	if err != nil {
 		return nil, s, err
 	}
-	der, err := root.List(previous, 0)
+	fallen, err := d.fallen(ctx, a.ID)
 	if err != nil {
 		return nil, s, err
 	}
-	s, err = acceptList(der, a, previous)
+	der, err := root.List(previous, 0, fallen)
+	if err != nil {
+		return nil, s, err
+	}
+	s, err = acceptList(der, a, previous, fallen)
 	return der, s, err
 }
 

@@ -101,6 +101,7 @@ func TestConditionsComeAndGo(t *testing.T) {
 		health.CodeAuditUnsigned:             true, // TestHeadFaults
 		health.CodeAuthorityUntended:         true, // TestTendingFailsAloud
 		health.CodeRootListEnding:            true, // TestCeremony
+		health.CodeRevocationUnsaid:          true, // TestRevokeWithTheRootOut
 		health.CodeSecurityModuleUnreachable: true, // TestAModuleThatDoesNotSign
 		health.CodeCertificateExpired:        true, // TestEndings
 		health.CodeCertificateEnding:         true, // TestEndings

@@ -245,8 +245,9 @@ type elsewhere struct {
 	requests []state.AuthorityRequest
 	root     *state.Authority // ours in force; nil if there is none yet, or it is foreign
 	rootKind string
-	number   string // of the root's last list
-	name     string // of the organisation
+	number   string            // of the root's last list
+	name     string            // of the organisation
+	fallen   []ceremony.Fallen // what the root's list must name
 }
 
 func (d *Desk) elsewhere(ctx context.Context) (*elsewhere, error) {
@@ -275,6 +276,10 @@ func (d *Desk) elsewhere(ctx context.Context) (*elsewhere, error) {
 		if e.root != nil {
 			s, err := tx.Shard(e.root.ID, 0)
 			e.number = s.CRLNumber
+			if err != nil {
+				return err
+			}
+			e.fallen, err = fallenOf(tx, e.root.ID)
 			return err
 		}
 		e.rootKind, err = tx.RootKey()
@@ -301,7 +306,7 @@ func (d *Desk) AuthorityRequests(ctx context.Context) (*WaitingRequests, error) 
 	}
 	out := &WaitingRequests{Requests: []WaitingRequest{}}
 	q := &ceremony.Request{Made: time.Now().UTC().Truncate(time.Second), Organisation: e.name, RootKey: e.rootKind, RootList: listAddress(e.host, rootName, 0), RootFile: certificateAddress(e.host, rootName),
-		ListNumber: e.number, Wanted: []ceremony.Wanted{}}
+		ListNumber: e.number, Wanted: []ceremony.Wanted{}, Revoked: e.fallen}
 	ours := e.root != nil && e.root.SecretID == ""
 	if ours {
 		q.Root, q.RootList, q.RootFile = e.root.Certificate, listAddress(e.host, e.root.Name, 0), certificateAddress(e.host, e.root.Name)

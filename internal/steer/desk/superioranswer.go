@@ -249,7 +249,7 @@ func (a *answering) ceremony(answer *ceremony.Answer) error {
 	if err := a.acceptRoot(root); err != nil {
 		return err
 	}
-	shard, err := acceptList(answer.List, *a.root, a.number)
+	shard, err := acceptList(answer.List, *a.root, a.number, a.fallen)
 	if err != nil {
 		return err
 	}

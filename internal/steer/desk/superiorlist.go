@@ -4,12 +4,14 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
+	"slices"
 	"time"
 
 	"postseal/internal/ground/durable"
 	"postseal/internal/ground/health"
 	"postseal/internal/ground/state"
 	"postseal/internal/issue/ca"
+	"postseal/internal/issue/ceremony"
 )
 
 // rootListWarning is how long before the end of a root's list somebody is told to bring the root: a ceremony takes weeks
@@ -44,7 +46,7 @@ func (d *Desk) listFromElsewhere(ctx context.Context, a state.Authority, shard i
 }
 
 // acceptList checks a list that was signed elsewhere, and returns what the state says of it.
-func acceptList(der []byte, a state.Authority, last string) (state.Shard, error) {
+func acceptList(der []byte, a state.Authority, last string, fallen []ceremony.Fallen) (state.Shard, error) {
 	list, err := x509.ParseRevocationList(der)
 	if err != nil {
 		return state.Shard{}, err
@@ -52,6 +54,11 @@ func acceptList(der []byte, a state.Authority, last string) (state.Shard, error)
 	s := state.Shard{AuthorityID: a.ID, CRLNumber: list.Number.String(), ThisUpdate: list.ThisUpdate.UTC(), NextUpdate: list.NextUpdate.UTC()}
 	if !newerNumber(s.CRLNumber, last) || !time.Now().Before(s.NextUpdate) {
 		return state.Shard{}, &AnswerError{Name: a.Name, Reason: "its revocation list is not newer than the one that is published"}
+	}
+	for _, f := range fallen {
+		if !slices.ContainsFunc(list.RevokedCertificateEntries, func(e x509.RevocationListEntry) bool { return ca.SerialText(e.SerialNumber) == f.Serial }) {
+			return state.Shard{}, &AnswerError{Name: a.Name, Reason: "its revocation list does not name the certificate " + f.Serial + " of " + f.Name + ", which was revoked since; write the request again"}
+		}
 	}
 	return s, nil
 }
@@ -72,6 +79,12 @@ func rootListConditions(tx *state.Tx, now time.Time) (list []health.Condition, e
 		s, err := tx.Shard(a.ID, 0)
 		if err != nil {
 			return nil, err
+		}
+		if fallen, err := tx.AuthorityRevocations(a.ID); err != nil {
+			return nil, err
+		} else if len(fallen) > 0 && s.Dirty {
+			list = append(list, health.Condition{Code: health.CodeRevocationUnsaid, Severity: health.Attention, Object: a.Name,
+				Text: "an authority is revoked, and the revocation list of " + a.Name + " does not say so: its key is elsewhere"})
 		}
 		if left := s.NextUpdate.Sub(now); left < rootListWarning {
 			c := health.Condition{Code: health.CodeRootListEnding, Severity: health.Attention, Object: a.Name,

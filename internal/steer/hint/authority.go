@@ -40,6 +40,8 @@ func authorityEntries() []entry {
 		as("ca.SubordinateError", always[*ca.SubordinateError]("nothing was changed; ask the authority above for a certificate of a subordinate authority, with its whole chain; for AD CS see docs/howto-adcs-subordinate.md")),
 		as("ceremony.FileError", always[*ceremony.FileError]("write the request again on the server: postseal ca request --out FILE; the answer is what postseal ca ceremony has written")),
 		is("desk.ErrApproval", desk.ErrApproval, "ask with: postseal ca issue --csr FILE; the request then waits for a second person: postseal ca pending"),
+		is("desk.ErrRootRevocation", desk.ErrRootRevocation, "give it a successor and every machine the new root: postseal ca rollover root; then believe it no more: postseal trust distrust FILE"),
+		is("state.ErrAuthorityRevoked", state.ErrAuthorityRevoked, "another issues in its place: postseal ca show; without one make it: postseal ca init --purpose PURPOSE"),
 		is("zlint.ErrNoProgram", zlint.ErrNoProgram, "put postseal-zlint beside postseal: make build makes both"),
 		is("zlint.ErrNoChild", zlint.ErrNoChild, "put the postseal-zlint of the same release beside postseal; until then what waits is not read: postseal ca health"),
 		is("desk.ErrNothingNew", desk.ErrNothingNew, "nothing was changed; see what they certify: postseal ca show"),

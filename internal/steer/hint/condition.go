@@ -43,9 +43,10 @@ func conditions() map[health.Code]func(health.Condition) string {
 		health.CodeZLintFinds: func(c health.Condition) string {
 			return "see in what: postseal ca zlint list; take back what is wrong: postseal ca revoke SERIAL; or say why it is right: postseal ca zlint accept " + object(c, "LINT") + " --reason TEXT"
 		},
-		health.CodeRootListEnding: say("let the root sign another: postseal ca request --out FILE, then postseal ca ceremony FILE where the root is, then postseal ca import ANSWER; or bring its key back: postseal ca root import FILE"),
-		health.CodeTrialMailbox:   say("for real use set up a real organisation in a directory of its own: postseal setup --org NAME --domain DOMAIN --data DIR"),
-		health.CodeTrialNotServed: say("start it with its mailbox: postseal serve --trial"),
+		health.CodeRevocationUnsaid: say("let the root sign another: postseal ca request --out FILE, then postseal ca ceremony FILE where the root is, then postseal ca import ANSWER; or bring its key back: postseal ca root import FILE"),
+		health.CodeRootListEnding:   say("let the root sign another: postseal ca request --out FILE, then postseal ca ceremony FILE where the root is, then postseal ca import ANSWER; or bring its key back: postseal ca root import FILE"),
+		health.CodeTrialMailbox:     say("for real use set up a real organisation in a directory of its own: postseal setup --org NAME --domain DOMAIN --data DIR"),
+		health.CodeTrialNotServed:   say("start it with its mailbox: postseal serve --trial"),
 		health.CodeRenewalFailed: func(c health.Condition) string {
 			return "it is tried again by itself; to try now and see the error: postseal cert renew " + object(c, "LINEAGE")
 		},

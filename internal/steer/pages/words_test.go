@@ -187,7 +187,7 @@ func TestKeysAreUsedAndThere(t *testing.T) {
 	for _, purpose := range []ca.Purpose{ca.PurposeRoot, ca.PurposeServers, ca.PurposeClients, ca.PurposeSMIME, ca.PurposeCode, ca.PurposeIPsec} {
 		used["purpose."+string(purpose)] = true
 	}
-	for _, s := range []string{state.AuthorityPending, state.AuthorityActive, state.AuthorityRetired} {
+	for _, s := range []string{state.AuthorityPending, state.AuthorityActive, state.AuthorityRetired, state.AuthorityRevoked} {
 		used["authority.state."+s] = true
 	}
 	for _, s := range []string{state.ApprovalWaiting, state.ApprovalApproved, state.ApprovalRejected} {
