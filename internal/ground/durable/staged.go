@@ -45,6 +45,15 @@ func (s *Staged) Write(p []byte) (int, error) {
 	return n, err
 }
 
+// WriteAt writes over what was written, for a beginning that is not known before the end.
+func (s *Staged) WriteAt(p []byte, off int64) (int, error) {
+	n, err := s.f.WriteAt(p, off)
+	if err != nil && s.err == nil {
+		s.err = cause(err)
+	}
+	return n, err
+}
+
 // Commit makes the file durable and gives it its name. With replace it takes the place of what is there; without, an
 // existing file stays and the error is [fs.ErrExist]. When it fails there is no temporary file, as with [WriteFile].
 func (s *Staged) Commit(replace bool) error {

@@ -375,8 +375,14 @@ func (tx *Tx) UnsaidLists(before time.Time) ([]Shard, error) {
 // ForgetIssuance deletes a line with its names. One that a list must still say is refused with [ErrNotFound], as if it
 // were not there to be forgotten.
 func (tx *Tx) ForgetIssuance(serial string, before time.Time) error {
-	if err := tx.hit(`DELETE FROM issuance AS i WHERE i.serial = $1 AND i.not_after < $2 AND `+said, serial, micro(before)); err != nil {
-		return fmt.Errorf("forgetting certificate %s: %w", serial, err)
+	var authority string
+	var revocation sql.NullInt64
+	err := tx.tx.QueryRowContext(tx.ctx, `DELETE FROM issuance AS i WHERE i.serial = $1 AND i.not_after < $2 AND `+said+` RETURNING authority_id, revocation`, serial, micro(before)).Scan(&authority, &revocation)
+	if err == nil && revocation.Valid {
+		err = tx.emptyBlock(authority, revocation.Int64)
+	}
+	if err != nil {
+		return fmt.Errorf("forgetting certificate %s: %w", serial, notFound(err))
 	}
 	return nil
 }

@@ -28,7 +28,13 @@ func (tx *Tx) RevokeAuthority(id string, reason int) (int64, error) {
 	if err := tx.hit(`UPDATE authority SET state = $2, request = NULL WHERE id = $1 AND state <> 'pending'`, id, AuthorityRevoked); err != nil {
 		return 0, fmt.Errorf("revoking authority %s: %w", id, err)
 	}
-	result, err := tx.tx.ExecContext(tx.ctx, `UPDATE issuance SET revoked_at = $2, reason = $3 WHERE authority_id = $1 AND revoked_at IS NULL AND not_after >= $2`, id, micro(tx.now), reason)
+	before, err := tx.Revocations()
+	if err != nil {
+		return 0, err
+	}
+	result, err := tx.tx.ExecContext(tx.ctx, `UPDATE issuance SET revoked_at = $2, reason = $3, revocation = $4 + o.n
+		FROM (SELECT serial, row_number() OVER (ORDER BY planned_at, serial) AS n FROM issuance WHERE authority_id = $1 AND revoked_at IS NULL AND not_after >= $2) AS o
+		WHERE o.serial = issuance.serial`, id, micro(tx.now), reason, before)
 	if err != nil {
 		return 0, fmt.Errorf("revoking what authority %s has issued: %w", id, err)
 	}
@@ -39,7 +45,7 @@ func (tx *Tx) RevokeAuthority(id string, reason int) (int64, error) {
 	if err := tx.exec(`UPDATE revocation_shard SET dirty = TRUE WHERE authority_id = $1`, id); err != nil {
 		return 0, err
 	}
-	return n, tx.hit(`UPDATE change_sequence SET seq = seq + 1 WHERE id = $1`, revocationSequence)
+	return n, tx.hit(`UPDATE change_sequence SET seq = seq + $2 WHERE id = $1`, revocationSequence, max(n, 1))
 }
 
 // AddAuthorityRevocation has the list of an issuer name the certificate of an authority. One that is named stays as it is.

@@ -204,10 +204,11 @@ func (tx *Tx) Revoke(serial string, reason int) error {
 	if !i.RevokedAt.IsZero() {
 		return fmt.Errorf("revoking certificate %s: %w", serial, ErrExists)
 	}
-	if err := tx.hit(`UPDATE issuance SET revoked_at = $2, reason = $3 WHERE serial = $1`, serial, micro(tx.now), reason); err != nil {
+	var number int64
+	if err := tx.tx.QueryRowContext(tx.ctx, `UPDATE change_sequence SET seq = seq + 1 WHERE id = $1 RETURNING seq`, revocationSequence).Scan(&number); err != nil {
 		return fmt.Errorf("revoking certificate %s: %w", serial, err)
 	}
-	if err := tx.hit(`UPDATE change_sequence SET seq = seq + 1 WHERE id = $1`, revocationSequence); err != nil {
+	if err := tx.hit(`UPDATE issuance SET revoked_at = $2, reason = $3, revocation = $4 WHERE serial = $1`, serial, micro(tx.now), reason, number); err != nil {
 		return fmt.Errorf("revoking certificate %s: %w", serial, err)
 	}
 	return tx.hit(`UPDATE revocation_shard SET dirty = TRUE WHERE authority_id = $1 AND number IN (0, $2)`, i.AuthorityID, i.Shard)

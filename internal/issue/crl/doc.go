@@ -7,7 +7,7 @@
 // must not take one for the other (RFC 5280 section 6.3.3). A list for all of them, without that extension, is the
 // complete one.
 //
-// [Write] streams: it goes over the entries three times, to count their octets, to sign them and to write them, and never
-// holds the list. The entries come from the caller, who orders them
-// and remembers them; so does the number, which must grow ([NextNumber]).
+// [Write] streams: it goes over the entries to count their octets, and then to sign and to write them, and never holds the
+// list. The entries come from the caller, who orders them and remembers them, one by one or, where there are very many, as
+// they stood in a list before ([AppendEntry]); so does the number, which must grow ([NextNumber]).
 package crl

@@ -42,7 +42,12 @@ func (s *sink) flush() error {
 
 // entry encodes one element of revokedCertificates (RFC 5280 section 5.1.2.6). What it returns holds until the next call.
 func (s *sink) entry(e Entry) []byte {
-	b := appendHeader(s.scratch[:0], tagSequence, entryContents(e))
+	s.scratch = appendEntry(s.scratch[:0], e)
+	return s.scratch
+}
+
+func appendEntry(b []byte, e Entry) []byte {
+	b = appendHeader(b, tagSequence, entryContents(e))
 	b = appendHeader(b, tagInteger, integerLength(e.Serial))
 	if e.Serial[0]&0x80 != 0 {
 		b = append(b, 0) // positive, RFC 5280 section 4.1.2.2
@@ -53,7 +58,6 @@ func (s *sink) entry(e Entry) []byte {
 		// reasonCode, RFC 5280 section 5.3.1: SEQUENCE OF one Extension, whose value is an ENUMERATED.
 		b = append(b, tagSequence, 12, tagSequence, 10, 6, 3, 0x55, 0x1d, 0x15, 4, 3, 10, 1, byte(e.Reason))
 	}
-	s.scratch = b
 	return b
 }
 
@@ -113,6 +117,9 @@ func headerLength(length int) int {
 	}
 	return n
 }
+
+// bitStringLength is how many octets a BIT STRING of whole octets has.
+func bitStringLength(octets int) int { return headerLength(octets+1) + octets + 1 }
 
 func appendHeader(b []byte, tag byte, length int) []byte {
 	b = append(b, tag)

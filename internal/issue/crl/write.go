@@ -2,6 +2,7 @@ package crl
 
 import (
 	"bufio"
+	"bytes"
 	"crypto"
 	"crypto/x509"
 	"errors"
@@ -80,8 +81,12 @@ type Options struct {
 	// Point is the address in the certificates of this shard (IssuingDistributionPoint, RFC 5280 section 5.2.5). Empty: the
 	// list is complete.
 	Point string
-	// Entries are walked three times and must be the same each time. Nil means none.
+	// Entries are walked up to three times and must be the same each time. Nil means none.
 	Entries iter.Seq2[Entry, error]
+	// Encoded are more entries, each made by [AppendEntry], many in one piece, and EncodedOctets is how many octets all of
+	// them have. They are walked up to twice.
+	Encoded       iter.Seq2[[]byte, error]
+	EncodedOctets int
 }
 
 // maxNumber is the longest number: 20 octets, RFC 5280 section 5.2.3.
@@ -98,7 +103,8 @@ func NextNumber(previous *big.Int, now time.Time) *big.Int {
 	return n
 }
 
-// Write writes a list in DER. An error of Entries, of the signer or of w ends it; then what was written is no list.
+// Write writes a list in DER. An error of Entries, of the signer or of w ends it; then what was written is no list. A w that
+// can be written at a place, as a file can, must be empty; then the entries are signed as they are written, in one walk.
 func Write(w io.Writer, o Options) error {
 	a, err := o.check()
 	if err != nil {
@@ -206,25 +212,63 @@ func (o Options) write(w io.Writer, a signed.Algorithm, head, tail []byte) error
 		list = headerLength(entries) + entries
 	}
 	contents := len(head) + list + len(tail)
+	p := part{head: head, tail: tail, entries: entries, contents: contents}
 	h := a.Hash()
-	// The length of an ECDSA signature is not known before it is made, and the outermost length depends on it. So what is
-	// signed goes into the hash first, and to w afterwards.
-	sign := &sink{w: bufio.NewWriterSize(h, 64<<10)}
-	if err := o.body(sign, head, tail, entries, contents); err != nil {
+	// The length of an ECDSA signature is not known before it is made, and what stands at the very beginning depends on it.
+	outer := func(signature int) int { return headerLength(contents) + contents + len(a.Identifier) + signature }
+	room := headerLength(outer(0))
+	if at, ok := w.(io.WriterAt); ok && room == headerLength(outer(bitStringLength(a.MaxSignature))) {
+		return o.writeOnce(w, at, room, a, h, p)
+	}
+	// So what is signed goes into the hash first, and to w afterwards.
+	sign := &sink{w: bufio.NewWriterSize(h, bufferBytes)}
+	if err := o.body(sign, p); err != nil {
 		return err
 	}
 	signature, err := o.signature(a, h)
 	if err != nil {
 		return err
 	}
-	out := &sink{w: bufio.NewWriterSize(w, 64<<10)}
-	out.header(tagSequence, headerLength(contents)+contents+len(a.Identifier)+len(signature))
-	if err := o.body(out, head, tail, entries, contents); err != nil {
+	out := &sink{w: bufio.NewWriterSize(w, bufferBytes)}
+	out.header(tagSequence, outer(len(signature)))
+	if err := o.body(out, p); err != nil {
 		return err
 	}
 	out.bytes(a.Identifier)
 	out.bytes(signature)
 	return out.flush()
+}
+
+const bufferBytes = 128 << 10
+
+// part is what is signed, but for its entries.
+type part struct {
+	head, tail        []byte
+	entries, contents int // octets
+}
+
+// writeOnce leaves room for the outermost header, and fills it when the length of the signature is known.
+func (o Options) writeOnce(w io.Writer, at io.WriterAt, room int, a signed.Algorithm, h hash.Hash, p part) error {
+	if _, err := w.Write(make([]byte, room)); err != nil {
+		return err
+	}
+	out := &sink{w: bufio.NewWriterSize(io.MultiWriter(w, h), bufferBytes)}
+	if err := o.body(out, p); err != nil {
+		return err
+	}
+	signature, err := o.signature(a, h)
+	if err != nil {
+		return err
+	}
+	header := appendHeader(nil, tagSequence, out.n+len(a.Identifier)+len(signature))
+	if len(header) != room {
+		return fmt.Errorf("a signature of %d octets, longer than its kind is", len(signature))
+	}
+	if _, err := w.Write(append(bytes.Clone(a.Identifier), signature...)); err != nil {
+		return err
+	}
+	_, err = at.WriteAt(header, 0)
+	return err
 }
 
 // signature is the BIT STRING of the signature.
@@ -239,34 +283,60 @@ func (o Options) signature(a signed.Algorithm, h hash.Hash) ([]byte, error) {
 }
 
 // body writes the part that is signed.
-func (o Options) body(s *sink, head, tail []byte, entries, contents int) error {
-	s.header(tagSequence, contents)
-	s.bytes(head)
-	if entries > 0 {
-		s.header(tagSequence, entries)
+func (o Options) body(s *sink, p part) error {
+	s.header(tagSequence, p.contents)
+	s.bytes(p.head)
+	if p.entries > 0 {
+		s.header(tagSequence, p.entries)
 		written := s.n
+		if o.Encoded != nil {
+			for b, err := range o.Encoded {
+				if err != nil {
+					return fmt.Errorf("reading the revoked certificates: %w", err)
+				}
+				if s.bytes(b); s.err != nil {
+					return s.err
+				}
+			}
+		}
 		if err := o.each(func(e Entry) error { s.bytes(s.entry(e)); return s.err }); err != nil {
 			return err
 		}
-		if s.n-written != entries {
+		if s.n-written != p.entries {
 			return errors.New("the entries have changed meanwhile")
 		}
 	}
-	s.bytes(tail)
+	s.bytes(p.tail)
 	return s.flush()
 }
 
 // length is how many octets the entries have.
 func (o Options) length() (int, error) {
-	n := 0
+	n := o.EncodedOctets
 	err := o.each(func(e Entry) error {
-		if len(e.Serial) == 0 || len(e.Serial) > 20 || e.Serial[0] == 0 {
-			return fmt.Errorf("a serial of %d octets", len(e.Serial))
+		if err := e.check(); err != nil {
+			return err
 		}
 		n += entryLength(e)
 		return nil
 	})
 	return n, err
+}
+
+// check finds what no list can say.
+func (e Entry) check() error {
+	if len(e.Serial) == 0 || len(e.Serial) > 20 || e.Serial[0] == 0 {
+		return fmt.Errorf("a serial of %d octets", len(e.Serial))
+	}
+	return nil
+}
+
+// AppendEntry appends an entry as it stands in a list, an element of revokedCertificates (RFC 5280 section 5.1), to b.
+func AppendEntry(b []byte, e Entry) ([]byte, error) {
+	if err := e.check(); err != nil {
+		return b, fmt.Errorf("encoding an entry of a revocation list: %w", err)
+	}
+	return appendEntry(b, e), nil
 }
 
 func (o Options) each(f func(Entry) error) error {

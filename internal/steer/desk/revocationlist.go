@@ -146,6 +146,11 @@ type listing struct {
 //
 // A crash after step 1 loses a number, which is never used again; the next who asks has the next one signed.
 func (d *Desk) signList(ctx context.Context, l listing) (keptList, error) {
+	if l.shard == 0 {
+		if err := d.blockRevoked(ctx, l.authority.ID); err != nil {
+			return keptList{}, err
+		}
+	}
 	now := time.Now().UTC().Truncate(time.Second)
 	s := state.Shard{AuthorityID: l.authority.ID, Number: l.shard, ThisUpdate: now.Add(-ca.Backdate), NextUpdate: now.Add(listLifeOf(l.authority))}
 	var number *big.Int
@@ -167,33 +172,67 @@ func (d *Desk) signList(ctx context.Context, l listing) (keptList, error) {
 	if err != nil {
 		return keptList{}, err
 	}
-	var entries pile
 	from, err := d.unsaidSince(before, now.Add(-2*listLifeOf(l.authority)))
 	if err != nil {
 		return keptList{}, err
 	}
-	err = d.db.View(ctx, func(tx *state.Tx) error {
-		if l.shard == 0 { // a root has no book: its list names authorities
-			fallen, err := tx.AuthorityRevocations(l.authority.ID)
-			if err != nil {
-				return err
-			}
-			for _, r := range fallen {
-				if err := entries.add(r.Revoked); err != nil {
+	var entries pile
+	o := crl.Options{Issuer: l.issuer.Certificate(), Signer: l.issuer.Signer(), Number: number, ThisUpdate: s.ThisUpdate, NextUpdate: s.NextUpdate, Entries: entries.all}
+	if l.shard == 0 {
+		return d.keepList(s, func(staged *durable.Staged) error {
+			return d.db.View(ctx, func(tx *state.Tx) error {
+				fallen, err := tx.AuthorityRevocations(l.authority.ID) // a root has no book: its list names authorities
+				if err != nil {
 					return err
 				}
-			}
-		}
-		return tx.EachRevoked(l.authority.ID, l.shard, from, entries.add)
-	})
+				for _, r := range fallen {
+					if err := entries.add(r.Revoked); err != nil {
+						return err
+					}
+				}
+				revoked, err := tx.EncodedRevoked(l.authority.ID, from, encodeRevoked)
+				if err != nil {
+					return err
+				}
+				o.Encoded, o.EncodedOctets = revoked.All, revoked.Octets()
+				return crl.Write(staged, o)
+			})
+		})
+	}
+	err = d.db.View(ctx, func(tx *state.Tx) error { return tx.EachRevoked(l.authority.ID, l.shard, from, entries.add) })
 	if err != nil {
 		return keptList{}, err
 	}
-	o := crl.Options{Issuer: l.issuer.Certificate(), Signer: l.issuer.Signer(), Number: number, ThisUpdate: s.ThisUpdate, NextUpdate: s.NextUpdate, Entries: entries.all}
-	if l.shard != 0 {
-		o.Point = listAddress(l.host, l.authority.Name, l.shard)
-	}
+	o.Point = listAddress(l.host, l.authority.Name, l.shard)
 	return d.keepList(s, func(staged *durable.Staged) error { return crl.Write(staged, o) })
+}
+
+// blockRevoked puts away, encoded, what was revoked since the last list: a few thousand at a time, so that nobody waits
+// for a million. It changes nothing of what a list says.
+func (d *Desk) blockRevoked(ctx context.Context, authorityID string) error {
+	for more := true; more; {
+		err := d.db.Keep(ctx, func(tx *state.Tx) (err error) {
+			more, err = tx.BlockRevoked(authorityID, encodeRevoked)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// encodeRevoked is how a line of the book stands in a list.
+func encodeRevoked(b []byte, r state.Revoked) ([]byte, error) {
+	var raw [20]byte // of a serial, RFC 5280 section 4.1.2.2
+	if hex.DecodedLen(len(r.Serial)) > len(raw) {
+		return b, fmt.Errorf("the book has a serial %q that is none", clip(r.Serial))
+	}
+	n, err := hex.Decode(raw[:], []byte(r.Serial))
+	if err != nil {
+		return b, fmt.Errorf("the book has a serial %q that is none", clip(r.Serial))
+	}
+	return crl.AppendEntry(b, crl.Entry{Serial: raw[:n], RevokedAt: r.RevokedAt, Reason: crl.Reason(r.Reason)})
 }
 
 // unsaidSince says from which end on certificates belong on the next list. RFC 5280 section 3.3: an entry stays until it was
