@@ -72,12 +72,17 @@ func (m *measurement) issue(ctx context.Context, n int) error {
 		}
 	}
 	m.asked += n
-	socket := &http.Transport{MaxIdleConnsPerHost: clients, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+	socket := m.socket()
+	defer socket.CloseIdleConnections()
+	return crowd(ctx, &http.Client{Transport: socket}, "http://postseal/api/v1/ca/certify", requests)
+}
+
+// socket reaches the management socket.
+func (m *measurement) socket() *http.Transport {
+	return &http.Transport{MaxIdleConnsPerHost: clients, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		var d net.Dialer
 		return d.DialContext(ctx, "unix", filepath.Join(m.data, "postseal.sock"))
 	}}
-	defer socket.CloseIdleConnections()
-	return crowd(ctx, &http.Client{Transport: socket}, "http://postseal/api/v1/ca/certify", requests)
 }
 
 // request makes a key and a request, which is not measured.

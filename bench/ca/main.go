@@ -30,6 +30,7 @@ func main() {
 	flag.IntVar(&m.runs, "runs", 5, "measurements for each number; the median counts")
 	flag.IntVar(&m.batch, "batch", 1000, "certificates in a measurement")
 	flag.IntVar(&m.book, "book", 1_000_000, "lines that are put into the book")
+	flag.StringVar(&m.only, "only", "", "one `PART` of the numbers alone: issue, ocsp or list; empty measures all")
 	flag.IntVar(&m.offset, "port-offset", 12000, "offset of the ports that the server listens on")
 	flag.Parse()
 	os.Exit(gauge.Run("ca", func(ctx context.Context) error { return m.all(ctx, os.Stdout) }))
@@ -37,7 +38,7 @@ func main() {
 
 // A measurement is one run of all numbers against one binary.
 type measurement struct {
-	binary, peer              string
+	binary, peer, only        string
 	runs, batch, book, offset int
 	data                      string // the data directory
 	asked                     int    // certificates asked for so far: each has a name of its own
@@ -59,7 +60,7 @@ func (m *measurement) all(ctx context.Context, w io.Writer) (err error) {
 		}
 	}
 	gauge.Head(w, fmt.Sprintf("CPU of the server for %d, median of %d", m.batch, m.runs))
-	if m.peer != "" {
+	if m.peer != "" && m.wants("issue") {
 		if err := m.stepCA(ctx, peer); err != nil {
 			return fmt.Errorf("measuring step-ca: %w", err)
 		}
@@ -67,11 +68,17 @@ func (m *measurement) all(ctx context.Context, w io.Writer) (err error) {
 	if err := m.small(ctx); err != nil {
 		return err
 	}
+	if m.only == "ocsp" {
+		return nil
+	}
 	if err := m.fill(ctx); err != nil {
 		return err
 	}
 	return m.large(ctx)
 }
+
+// wants says whether a part is to be measured.
+func (m *measurement) wants(part string) bool { return m.only == "" || m.only == part }
 
 // small measures with an empty book.
 func (m *measurement) small(ctx context.Context) error {
@@ -85,10 +92,15 @@ func (m *measurement) small(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := m.issuing(ctx, s, "API issuance, ms"); err != nil {
-		return err
+	if m.wants("issue") {
+		err = m.issuing(ctx, s, "API issuance, ms")
+	} else {
+		err = m.issue(ctx, max(m.batch, burst)) // to be asked about, and revoked
 	}
-	if err := m.answers(ctx, s); err != nil {
+	if err == nil && m.wants("ocsp") {
+		err = m.answers(ctx, s)
+	}
+	if err != nil || !m.wants("issue") {
 		return err
 	}
 	for m.asked < 10_000 {
@@ -109,6 +121,27 @@ const settle = 2 * time.Second
 
 // large measures with the book full.
 func (m *measurement) large(ctx context.Context) error {
+	if m.wants("issue") {
+		if err := m.issueBesideAMillion(ctx); err != nil {
+			return err
+		}
+	}
+	if !m.wants("list") {
+		return nil
+	}
+	if err := m.revokeAll(ctx); err != nil {
+		return err
+	}
+	s, _, err := gauge.Start(ctx, m.binary, m.data, m.offset)
+	if err != nil {
+		return err
+	}
+	defer s.Stop() // the numbers are taken
+	time.Sleep(settle)
+	return m.list(ctx, s)
+}
+
+func (m *measurement) issueBesideAMillion(ctx context.Context) error {
 	s, _, err := gauge.Start(ctx, m.binary, m.data, m.offset)
 	if err != nil {
 		return err
@@ -118,10 +151,7 @@ func (m *measurement) large(ctx context.Context) error {
 	if err := m.issuing(ctx, s, fmt.Sprintf("API issuance, %d in the book, ms", m.book)); err != nil {
 		return err
 	}
-	if err := m.searches(ctx, fmt.Sprintf("search, one name of %d, ms", m.book)); err != nil {
-		return err
-	}
-	return m.list(ctx, s)
+	return m.searches(ctx, fmt.Sprintf("search, one name of %d, ms", m.book))
 }
 
 // searches times the command that looks for one name: its own processor time, and the wall.

@@ -89,19 +89,30 @@ func (s *Server) Stop() error {
 }
 
 // Memory is the server's resident memory in MiB (proc(5): VmRSS).
-func (s *Server) Memory() (float64, error) {
+func (s *Server) Memory() (float64, error) { return s.status("VmRSS:") }
+
+// Peak is the most that the server's resident memory was since it started, or since [Server.ForgetPeak], in MiB (proc(5): VmHWM).
+func (s *Server) Peak() (float64, error) { return s.status("VmHWM:") }
+
+// ForgetPeak begins a new peak at what is resident now (proc(5): 5 to clear_refs).
+func (s *Server) ForgetPeak() error {
+	return os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", s.cmd.Process.Pid), []byte("5"), 0)
+}
+
+// status reads a line of /proc/PID/status, in MiB.
+func (s *Server) status(line string) (float64, error) {
 	path := fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid)
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return 0, err
 	}
-	for line := range strings.Lines(string(b)) {
-		if f := strings.Fields(line); len(f) == 3 && f[0] == "VmRSS:" {
+	for l := range strings.Lines(string(b)) {
+		if f := strings.Fields(l); len(f) == 3 && f[0] == line {
 			kib, err := strconv.ParseFloat(f[1], 64)
 			return kib / 1024, err
 		}
 	}
-	return 0, fmt.Errorf("reading %s: no VmRSS in it", path)
+	return 0, fmt.Errorf("reading %s: no %s in it", path, line)
 }
 
 // Processor is the CPU that the server has used so far, in seconds.

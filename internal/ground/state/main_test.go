@@ -67,6 +67,10 @@ func child(role, dir string) error {
 			}
 			fmt.Println(seq)
 		}
+	case "revoke":
+		if err := revokeForEver(ctx, db); err != nil {
+			return err
+		}
 	case "birth": // one change in a new state
 		if _, err := db.Update(ctx, tester, step); err != nil {
 			return err

@@ -179,3 +179,23 @@ func newestVersion(t *testing.T) int64 {
 	}
 	return newest
 }
+
+// without returns the migrations of this release but for one and those behind it.
+func without(t *testing.T, number string) fs.FS {
+	t.Helper()
+	files := fstest.MapFS{}
+	entries, err := embedded.ReadDir("migrations")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		b, err := embedded.ReadFile("migrations/" + e.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Name() < number {
+			files[e.Name()] = &fstest.MapFile{Data: b}
+		}
+	}
+	return files
+}

@@ -106,6 +106,10 @@ func wanted(marks []byte, from int64, f func(begin, end int)) {
 // BlockRevoked makes blocks of what was revoked, some in one transaction, and fills those again of which lines were
 // forgotten. It says whether there are more to make. Doing it twice changes nothing.
 func (tx *Tx) BlockRevoked(authorityID string, encode EncodeRevoked) (more bool, err error) {
+	return tx.blockRevoked(authorityID, blockLines, encode)
+}
+
+func (tx *Tx) blockRevoked(authorityID string, lines int, encode EncodeRevoked) (more bool, err error) {
 	made := 0
 	empty, err := collect(tx, `SELECT first_number, last_number FROM revocation_block WHERE authority_id = $1 AND entries IS NULL ORDER BY last_number LIMIT $2`, func(scan func(...any) error) (b revokedBlock, err error) {
 		return b, scan(&b.first, &b.last)
@@ -125,10 +129,10 @@ func (tx *Tx) BlockRevoked(authorityID string, encode EncodeRevoked) (more bool,
 	}
 	for ; made < blocksOnce; made++ {
 		b := revokedBlock{first: last + 1}
-		if err := tx.eachRevokedLine(authorityID, b.first, math.MaxInt64, blockLines, func(l revokedLine) error { return b.add(l, encode) }); err != nil {
+		if err := tx.eachRevokedLine(authorityID, b.first, math.MaxInt64, lines, func(l revokedLine) error { return b.add(l, encode) }); err != nil {
 			return false, err
 		}
-		if b.lines < blockLines {
+		if b.lines < lines {
 			return false, nil
 		}
 		if err := tx.exec(`INSERT INTO revocation_block (authority_id, first_number, last_number, ends_first, ends_last, octets, marks, entries) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
@@ -143,7 +147,7 @@ func (tx *Tx) BlockRevoked(authorityID string, encode EncodeRevoked) (more bool,
 // fillBlock fills one of which lines were forgotten; if all of them were, it goes.
 func (tx *Tx) fillBlock(authorityID string, e revokedBlock, encode EncodeRevoked) error {
 	b := revokedBlock{first: e.first}
-	if err := tx.eachRevokedLine(authorityID, e.first, e.last, blockLines, func(l revokedLine) error { return b.add(l, encode) }); err != nil {
+	if err := tx.eachRevokedLine(authorityID, e.first, e.last, math.MaxInt, func(l revokedLine) error { return b.add(l, encode) }); err != nil {
 		return err
 	}
 	if b.lines == 0 {
