@@ -1,6 +1,7 @@
 package state
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -111,6 +112,38 @@ func (tx *Tx) Issuance(serial string) (Issuance, error) {
 		return i, fmt.Errorf("reading certificate %s: %w", serial, notFound(err))
 	}
 	return i, nil
+}
+
+// Told is what whoever asks about a certificate is told.
+type Told struct {
+	AuthorityID string
+	Recorded    bool      // its certificate is there
+	RevokedAt   time.Time // zero: it was not
+	Reason      int
+}
+
+const toldQuery = `SELECT authority_id, certificate IS NOT NULL, revoked_at, reason FROM issuance WHERE serial = $1`
+
+// Told looks one serial up, or fails with [ErrNotFound]. Strangers ask for it all day, so it is one statement without a
+// transaction around it.
+func (db *DB) Told(ctx context.Context, serial string) (t Told, err error) {
+	ctx = context.WithoutCancel(ctx) // a watcher for each look would cost more than the look
+	var row *sql.Row
+	if ready := db.readKept.of(toldQuery); ready != nil {
+		row = ready.QueryRowContext(ctx, serial)
+	} else {
+		row = db.read.QueryRowContext(ctx, toldQuery, serial)
+		defer db.readKept.settle(ctx)
+	}
+	var revoked, reason sql.NullInt64
+	err = row.Scan(&t.AuthorityID, &t.Recorded, &revoked, &reason)
+	if err != nil {
+		return Told{}, fmt.Errorf("reading certificate %s: %w", serial, notFound(db.noted(err)))
+	}
+	if revoked.Valid {
+		t.RevokedAt, t.Reason = fromMicro(revoked.Int64), int(reason.Int64)
+	}
+	return t, nil
 }
 
 // UnfinishedIssuances returns what was planned before a time and never recorded, the oldest first, without names.
