@@ -32,7 +32,12 @@ func main() {
 	flag.IntVar(&m.book, "book", 1_000_000, "lines that are put into the book")
 	flag.StringVar(&m.only, "only", "", "one `PART` of the numbers alone: issue, ocsp or list; empty measures all")
 	flag.IntVar(&m.offset, "port-offset", 12000, "offset of the ports that the server listens on")
+	idle := flag.String("floor", "", "answer HTTP on `ADDRESS` and do nothing else")
 	flag.Parse()
+	if *idle != "" {
+		fmt.Fprintln(os.Stderr, floor(*idle))
+		os.Exit(1)
+	}
 	os.Exit(gauge.Run("ca", func(ctx context.Context) error { return m.all(ctx, os.Stdout) }))
 }
 
@@ -95,7 +100,7 @@ func (m *measurement) small(ctx context.Context) error {
 	if m.wants("issue") {
 		err = m.issuing(ctx, s, "API issuance, ms")
 	} else {
-		err = m.issue(ctx, max(m.batch, burst)) // to be asked about, and revoked
+		err = m.issue(ctx, max(m.batch*m.runs, burst)) // to be asked about, and revoked
 	}
 	if err == nil && m.wants("ocsp") {
 		err = m.answers(ctx, s)

@@ -11,8 +11,10 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/crypto/ocsp"
@@ -24,47 +26,84 @@ import (
 // stateFile is the name of the database in the data directory.
 const stateFile = "postseal.db"
 
-// answers measures answers of OCSP: those that are kept, and those that are signed for each certificate anew.
+// answers measures answers of OCSP over HTTP, kept and signed for each certificate anew, with one connection for all and
+// with one for each; beside them openssl's responder, and a server that does nothing.
 func (m *measurement) answers(ctx context.Context, s *gauge.Server) error {
 	questions, err := m.questions(ctx)
 	if err != nil {
 		return err
 	}
-	c := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1}}
-	defer c.CloseIdleConnections()
-	ask := func(which func(n int) string) func() error {
-		return func() error {
-			for n := range m.batch {
-				r, err := http.NewRequestWithContext(ctx, http.MethodGet, which(n), nil)
-				if err != nil {
-					return err
+	idle, address, stop, err := m.idleServer(ctx)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	for _, c := range []struct {
+		name string
+		each bool // a connection for each
+	}{{"", false}, {", a connection each", true}} {
+		client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1, DisableKeepAlives: c.each}}
+		ask := func(which func(n int) string) func() error {
+			return func() error {
+				for n := range m.batch {
+					if _, err := answerOf(client, get(ctx, which(n))); err != nil {
+						return err
+					}
 				}
-				if _, err := answerOf(c, r); err != nil {
-					return err
-				}
+				return nil
 			}
-			return nil
 		}
+		var fresh, kept, nothing []float64
+		for run := range m.runs {
+			// What is kept is for a serial, in its octets; SHA-256 and SHA-1 name it otherwise, so each round has its own.
+			used, err := spent(s, ask(func(n int) string { return questions[c.each][(run*m.batch+n)%len(questions[c.each])] }))
+			if err != nil {
+				return err
+			}
+			fresh = append(fresh, used)
+			if used, err = spent(s, ask(func(int) string { return questions[c.each][run] })); err != nil {
+				return err
+			}
+			kept = append(kept, used)
+			if used, err = spent(idle, ask(func(int) string { return address })); err != nil {
+				return err
+			}
+			nothing = append(nothing, used)
+		}
+		client.CloseIdleConnections()
+		gauge.Row(m.w, "OCSP, each signed anew"+c.name+", ms", 0, fresh)
+		gauge.Row(m.w, "OCSP, one that is kept"+c.name+", ms", 0, kept)
+		gauge.Row(m.w, "HTTP alone (net/http, same octets)"+c.name+", ms", 0, nothing)
 	}
-	var cached, fresh []float64
-	for run := range m.runs {
-		used, err := spent(s, ask(func(n int) string { return questions[(run*m.batch+n)%len(questions)] }))
-		if err != nil {
-			return err
-		}
-		fresh = append(fresh, used)
-		if used, err = spent(s, ask(func(int) string { return questions[run] })); err != nil {
-			return err
-		}
-		cached = append(cached, used)
-	}
-	gauge.Row(m.w, "OCSP, each answer signed anew, ms", 0, fresh)
-	gauge.Row(m.w, "OCSP, one answer that is kept, ms", 0, cached)
-	return nil
+	return m.openssl(ctx)
 }
 
-// questions are one for each certificate of all runs, as addresses to GET.
-func (m *measurement) questions(ctx context.Context) ([]string, error) {
+// idleServer starts this program as a server that does nothing.
+func (m *measurement) idleServer(ctx context.Context) (p process, address string, stop func(), err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return process{}, "", nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	addr := fmt.Sprintf("127.0.0.1:%d", 9200+m.offset)
+	p = process{exec.CommandContext(ctx, self, "-floor", addr)}
+	if err := p.Start(); err != nil {
+		cancel()
+		return process{}, "", nil, err
+	}
+	stop = func() {
+		cancel()
+		p.Wait() // it was told to end
+	}
+	if err := ready(ctx, http.DefaultClient, "http://"+addr); err != nil {
+		stop()
+		return process{}, "", nil, err
+	}
+	return p, "http://" + addr + "/pki/ocsp/servers/" + strings.Repeat("M", 110), stop, nil
+}
+
+// questions are one for each certificate of all runs, as addresses to GET: with SHA-1, and with SHA-256.
+func (m *measurement) questions(ctx context.Context) (map[bool][]string, error) {
 	der, err := answerOf(http.DefaultClient, get(ctx, "http://"+m.address()+"/pki/servers.cer"))
 	if err != nil {
 		return nil, err
@@ -73,9 +112,9 @@ func (m *measurement) questions(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	var all []string
+	all := map[bool][]string{}
 	after := ""
-	for len(all) < m.runs*m.batch {
+	for len(all[true]) < m.runs*m.batch {
 		args := []string{"ca", "list", "--json", "--limit", "1000", "--data", m.data}
 		if after != "" {
 			args = append(args, "--after", after)
@@ -95,11 +134,13 @@ func (m *measurement) questions(ctx context.Context) ([]string, error) {
 			return nil, errors.New("the book has fewer certificates than are asked about")
 		}
 		for _, l := range lines {
-			question, err := questionAbout(l.Serial, issuer)
-			if err != nil {
-				return nil, err
+			for other, hash := range map[bool]crypto.Hash{false: crypto.SHA1, true: crypto.SHA256} {
+				question, err := questionAbout(l.Serial, issuer, hash)
+				if err != nil {
+					return nil, err
+				}
+				all[other] = append(all[other], "http://"+m.address()+"/pki/ocsp/servers/"+url.PathEscape(base64.StdEncoding.EncodeToString(question)))
 			}
-			all = append(all, "http://"+m.address()+"/pki/ocsp/servers/"+url.PathEscape(base64.StdEncoding.EncodeToString(question)))
 		}
 		last := lines[len(lines)-1]
 		after = fmt.Sprintf("%d-%s", last.PlannedAt.UnixMicro(), last.Serial)
@@ -107,9 +148,9 @@ func (m *measurement) questions(ctx context.Context) ([]string, error) {
 	return all, nil
 }
 
-func questionAbout(serial string, issuer *x509.Certificate) ([]byte, error) {
+func questionAbout(serial string, issuer *x509.Certificate, hash crypto.Hash) ([]byte, error) {
 	leaf := &x509.Certificate{SerialNumber: number(serial)}
-	return ocsp.CreateRequest(leaf, issuer, &ocsp.RequestOptions{Hash: crypto.SHA1})
+	return ocsp.CreateRequest(leaf, issuer, &ocsp.RequestOptions{Hash: hash})
 }
 
 func get(ctx context.Context, address string) *http.Request {
