@@ -32,7 +32,7 @@ func (m *measurement) revokeAll(ctx context.Context) error {
 
 // sql changes the book behind the back of the server.
 func (m *measurement) sql(ctx context.Context, queries ...string) (err error) {
-	db, err := sql.Open("sqlite", "file:"+filepath.Join(m.data, stateFile)+"?_pragma=busy_timeout(60000)")
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(m.data, stateFile)+"?_pragma=busy_timeout(60000)&_pragma=cache_size(-400000)")
 	if err != nil {
 		return err
 	}

@@ -32,6 +32,7 @@ func main() {
 	flag.IntVar(&m.book, "book", 1_000_000, "lines that are put into the book")
 	flag.StringVar(&m.only, "only", "", "one `PART` of the numbers alone: issue, ocsp or list; empty measures all")
 	flag.IntVar(&m.offset, "port-offset", 12000, "offset of the ports that the server listens on")
+	flag.StringVar(&m.data, "data", "", "`DIR` to make and to leave; one that an earlier run has left with a full book is not filled again")
 	idle := flag.String("floor", "", "answer HTTP on `ADDRESS` and do nothing else")
 	flag.Parse()
 	if *idle != "" {
@@ -45,20 +46,26 @@ func main() {
 type measurement struct {
 	binary, peer, only        string
 	runs, batch, book, offset int
-	data                      string // the data directory
+	data                      string // the data directory, and before all begins the one that holds it
 	asked                     int    // certificates asked for so far: each has a name of its own
 	w                         io.Writer
 }
 
 func (m *measurement) all(ctx context.Context, w io.Writer) (err error) {
 	m.w = w
-	if m.data, err = os.MkdirTemp("", "postseal-bench-"); err != nil {
-		return err
+	if m.data == "" {
+		if m.data, err = os.MkdirTemp("", "postseal-bench-"); err != nil {
+			return err
+		}
+		defer os.RemoveAll(m.data)
 	}
-	defer os.RemoveAll(m.data)
 	data := filepath.Join(m.data, "data")
+	_, missing := os.Stat(filepath.Join(data, stateFile))
 	peer := filepath.Join(m.data, "peer")
 	m.data = data
+	if missing == nil {
+		return m.large(ctx)
+	}
 	for _, args := range [][]string{{"setup", "--org", "Bench", "--domain", "example.com", "--host", "mail1.example.com", "--mode", "front"}, {"ca", "init", "--pki-host", m.address()}} {
 		if err := m.run(ctx, args...); err != nil {
 			return err

@@ -164,7 +164,7 @@ func get(ctx context.Context, address string) *http.Request {
 // fill puts lines into the book, copies of the first in all but what must differ, in lists of ten thousand. The server
 // must not run.
 func (m *measurement) fill(ctx context.Context) (err error) {
-	db, err := sql.Open("sqlite", "file:"+filepath.Join(m.data, stateFile)+"?_pragma=synchronous(OFF)&_pragma=journal_mode(WAL)")
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(m.data, stateFile)+"?_pragma=synchronous(OFF)&_pragma=journal_mode(WAL)&_pragma=cache_size(-400000)")
 	if err != nil {
 		return err
 	}

@@ -103,6 +103,21 @@ func wanted(marks []byte, from int64, f func(begin, end int)) {
 	}
 }
 
+// Unblocked says whether [Tx.BlockRevoked] has something to do.
+func (tx *Tx) Unblocked(authorityID string) (bool, error) {
+	var empty, behind int
+	err := tx.tx.QueryRowContext(tx.ctx, `SELECT count(*) FROM (SELECT 1 FROM revocation_block WHERE authority_id = $1 AND entries IS NULL LIMIT 1) AS e`, authorityID).Scan(&empty)
+	if err != nil || empty > 0 {
+		return empty > 0, err
+	}
+	last, err := tx.lastBlocked(authorityID)
+	if err != nil {
+		return false, err
+	}
+	err = tx.tx.QueryRowContext(tx.ctx, `SELECT count(*) FROM (SELECT 1 FROM issuance WHERE authority_id = $1 AND revocation > $2 LIMIT $3) AS b`, authorityID, last, blockLines).Scan(&behind)
+	return behind == blockLines, err
+}
+
 // BlockRevoked makes blocks of what was revoked, some in one transaction, and fills those again of which lines were
 // forgotten. It says whether there are more to make. Doing it twice changes nothing.
 func (tx *Tx) BlockRevoked(authorityID string, encode EncodeRevoked) (more bool, err error) {

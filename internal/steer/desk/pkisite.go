@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -49,7 +50,7 @@ func (r *room) leave() { <-r.inside }
 //	/pki/ocsp/AUTHORITY         answers about one certificate
 //
 // At most [atOnce] are answered at once; others get 503 with Retry-After. What is fetched has an ETag and may be kept for
-// five seconds by caches, so that a revocation is seen within five seconds through them too.
+// few seconds by caches, so that a revocation is seen within five seconds through them too.
 func (d *Desk) PKI() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		d.pki.mu.Lock()
@@ -90,17 +91,18 @@ func (d *Desk) PKI() http.Handler {
 		h := w.Header()
 		h.Set("Content-Type", p.kind)
 		h.Set("ETag", p.tag)
-		h.Set("Cache-Control", "public, max-age=5")
+		h.Set("Cache-Control", fmt.Sprintf("public, max-age=%d", int(p.cached/time.Second)))
 		http.ServeContent(w, r, "", p.made, p.body)
 	})
 }
 
 // publishedFile is a file below /pki/ with its media type (RFC 2585 section 4).
 type publishedFile struct {
-	kind string
-	tag  string
-	made time.Time
-	body interface {
+	kind   string
+	tag    string
+	made   time.Time
+	cached time.Duration // how long caches may keep it
+	body   interface {
 		io.ReadSeeker
 		io.Closer
 	}
@@ -113,7 +115,7 @@ func (d *Desk) published(ctx context.Context, path string) (*publishedFile, erro
 			return nil, err
 		}
 		sum := sha256.Sum256(a.Certificate)
-		return &publishedFile{"application/pkix-cert", `"` + hex.EncodeToString(sum[:16]) + `"`, time.Time{}, readOnly{bytes.NewReader(a.Certificate)}}, nil
+		return &publishedFile{"application/pkix-cert", `"` + hex.EncodeToString(sum[:16]) + `"`, time.Time{}, listCached, readOnly{bytes.NewReader(a.Certificate)}}, nil
 	}
 	name, ok := strings.CutSuffix(path, ".crl")
 	if !ok {
@@ -139,7 +141,7 @@ func (d *Desk) published(ctx context.Context, path string) (*publishedFile, erro
 		if err != nil {
 			return nil, err
 		}
-		return &publishedFile{"application/pkix-crl", `"` + k.number + `"`, k.made, f}, nil
+		return &publishedFile{"application/pkix-crl", `"` + k.number + `"`, k.made, k.cached(), f}, nil
 	}
 }
 

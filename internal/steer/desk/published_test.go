@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/x509"
@@ -275,4 +276,69 @@ func TestRevokeManyAtOnce(t *testing.T) {
 	if a, err := h.Answer(t.Context(), "servers", raw); err != nil || a.Status != ocsp.Revoked {
 		t.Errorf("OCSP: got %v, %v", a, err)
 	}
+}
+
+// TestALongListRests: a list with very many entries is not signed for each revocation, and says each within five seconds, what
+// caches may keep included.
+func TestALongListRests(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		bubbleHouse(t, dir).close(t)
+		h := openHouse(t, dir, newRuntime())
+		if err := initialise(h.Desk); err != nil {
+			t.Fatal(err)
+		}
+		const many = 22_000
+		certify(t, h, "first.example.com")
+		h.exec(t, fmt.Sprintf(`INSERT INTO issuance (serial, authority_id, shard, profile, requester, subject, key_id, not_before, not_after, certificate, planned_at, revoked_at, reason, revocation)
+			WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d), one AS (SELECT * FROM issuance WHERE certificate IS NOT NULL AND profile = 'server')
+			SELECT printf('40%%030x', i), authority_id, 1000 + i / 10000, profile, requester, subject, printf('%%064x', i), not_before, not_after, certificate, planned_at, planned_at, 4, i FROM n, one`, many))
+		h.exec(t, fmt.Sprintf(`UPDATE change_sequence SET seq = seq + %d WHERE id = 3`, many))
+		h.exec(t, `UPDATE revocation_shard SET dirty = TRUE`)
+		look := func() (list []byte, number, age string) {
+			w := httptest.NewRecorder()
+			h.PKI().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/pki/servers.crl", nil))
+			return w.Body.Bytes(), w.Header().Get("ETag"), w.Header().Get("Cache-Control")
+		}
+		says := func(list []byte, serial string) bool { // parsing all of them would take longer than all the rest
+			raw, err := hex.DecodeString(serial)
+			return err == nil && bytes.Contains(list, raw)
+		}
+		all, before, age := look()
+		if list, err := x509.ParseRevocationList(all); err != nil || len(list.RevokedCertificateEntries) != many || age != "public, max-age=2" {
+			t.Errorf("got %v, not %d entries; %s", err, many, age)
+		}
+		numbers := map[string]bool{}
+		var last string
+		began := time.Now()
+		const each, n = 100 * time.Millisecond, 60
+		for i := range n {
+			c := certify(t, h, fmt.Sprintf("n%d.example.com", i))
+			if _, err := h.Revoke(t.Context(), tester(), RevokeRequest{ID: c.Serial}); err != nil {
+				t.Fatal(err)
+			}
+			if last == "" {
+				last = c.Serial
+			}
+			got, number, _ := look()
+			numbers[number] = true
+			if !says(got, last) && time.Since(began) >= longListRest {
+				t.Errorf("%v after the first revocation it is not on the list", time.Since(began))
+			}
+			if i == n-1 {
+				last = c.Serial
+			}
+			time.Sleep(each)
+		}
+		if most := int(n*each/longListRest) + 2; len(numbers) > most {
+			t.Errorf("%d revocations in %v made %d lists, want at most %d", n, n*each, len(numbers), most)
+		}
+		time.Sleep(longListRest)
+		if got, number, _ := look(); !says(got, last) || number == before {
+			t.Errorf("%v after the last revocation it is not on the list", longListRest)
+		}
+		if most := 5 * time.Second; longListRest+longListCached+time.Second > most { // the last one for signing
+			t.Errorf("with caches it takes longer than %v", most)
+		}
+	})
 }

@@ -63,15 +63,27 @@ func (d *Desk) RevocationList(ctx context.Context, r ListRequest) (*ListView, er
 	return &ListView{DER: der}, nil
 }
 
+// A long list is not signed anew for each revocation: a million entries take a third of a second, and a million people
+// may be asking. One that is as long as longListBytes is given for longListRest although something was revoked meanwhile,
+// and caches may keep it for longListCached; with the time that signing takes that makes less than five seconds.
+const (
+	longListBytes  = 1 << 20 // about 20,000 entries
+	longListRest   = 2 * time.Second
+	longListCached = 2 * time.Second
+	listCached     = 5 * time.Second // of a list that is signed anew at once
+)
+
 // keptList is a list on disk.
 type keptList struct {
 	path   string
 	number string
 	made   time.Time
 	next   time.Time
+	long   bool
 }
 
-// listOf returns a list that says everything that was revoked before it was asked for.
+// listOf returns a list that says everything that was revoked before it was asked for, or, if it is a long one, everything
+// that was revoked longListRest before.
 //
 // Which list that is, the state says: the number of the last one, and whether something was revoked since. The file has that
 // number in its name, so a file that was written half, or belongs to another state, is not taken for it.
@@ -113,15 +125,34 @@ func (d *Desk) listOnDisk(ctx context.Context, a state.Authority, shard int64) (
 	if err != nil || s.CRLNumber == "" {
 		return keptList{}, false, err
 	}
-	if there, err := d.listIsThere(s); err != nil || !there {
-		if err != nil {
-			err = fmt.Errorf("looking for the revocation list of %s: %w", a.Name, err)
-		}
-		return keptList{}, false, err
+	k = d.listPublished(s)
+	info, err := os.Lstat(k.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return keptList{}, false, nil
 	}
-	k = keptList{path: d.listPath(a.ID, shard, s.CRLNumber), number: s.CRLNumber, made: s.ThisUpdate.Add(ca.Backdate), next: s.NextUpdate}
+	if err != nil {
+		return keptList{}, false, fmt.Errorf("looking for the revocation list of %s: %w", a.Name, err)
+	}
+	k.long = info.Size() >= longListBytes
 	age := time.Since(k.made)
-	return k, !s.Dirty && age < listLifeOf(a)/2 && age > -time.Minute, nil
+	if s.Dirty {
+		// It was read after the moment that it bears, so what it does not say was revoked later still.
+		return k, k.long && age < longListRest && age >= 0, nil
+	}
+	return k, age < listLifeOf(a)/2 && age > -time.Minute, nil
+}
+
+// listPublished is the list that a shard says was signed last, wherever its file is.
+func (d *Desk) listPublished(s state.Shard) keptList {
+	return keptList{path: d.listPath(s.AuthorityID, s.Number, s.CRLNumber), number: s.CRLNumber, made: s.ThisUpdate.Add(ca.Backdate), next: s.NextUpdate}
+}
+
+// cached is how long caches between us and clients may keep a list.
+func (k keptList) cached() time.Duration {
+	if k.long {
+		return longListCached
+	}
+	return listCached
 }
 
 func (d *Desk) listPath(authorityID string, shard int64, number string) string {
@@ -210,16 +241,18 @@ func (d *Desk) signList(ctx context.Context, l listing) (keptList, error) {
 // blockRevoked puts away, encoded, what was revoked since the last list: a few thousand at a time, so that nobody waits
 // for a million. It changes nothing of what a list says.
 func (d *Desk) blockRevoked(ctx context.Context, authorityID string) error {
-	for more := true; more; {
-		err := d.db.Keep(ctx, func(tx *state.Tx) (err error) {
+	var more bool
+	err := d.db.View(ctx, func(tx *state.Tx) (err error) {
+		more, err = tx.Unblocked(authorityID)
+		return err
+	})
+	for err == nil && more {
+		err = d.db.Keep(ctx, func(tx *state.Tx) (err error) {
 			more, err = tx.BlockRevoked(authorityID, encodeRevoked)
 			return err
 		})
-		if err != nil {
-			return err
-		}
 	}
-	return nil
+	return err
 }
 
 // encodeRevoked is how a line of the book stands in a list.
@@ -263,7 +296,7 @@ func (d *Desk) listIsThere(s state.Shard) (bool, error) {
 
 // keepList puts a list into its place, and removes the ones before.
 func (d *Desk) keepList(s state.Shard, write func(staged *durable.Staged) error) (k keptList, err error) {
-	k = keptList{path: d.listPath(s.AuthorityID, s.Number, s.CRLNumber), number: s.CRLNumber, made: s.ThisUpdate.Add(ca.Backdate), next: s.NextUpdate}
+	k = d.listPublished(s)
 	if err := os.MkdirAll(filepath.Dir(k.path), 0o700); err != nil {
 		return keptList{}, err
 	}
@@ -277,6 +310,11 @@ func (d *Desk) keepList(s state.Shard, write func(staged *durable.Staged) error)
 	if err := staged.Commit(true); err != nil {
 		return keptList{}, err
 	}
+	info, err := os.Lstat(k.path)
+	if err != nil {
+		return keptList{}, err
+	}
+	k.long = info.Size() >= longListBytes
 	return k, d.dropLists(s.AuthorityID, s.Number, k.path)
 }
 

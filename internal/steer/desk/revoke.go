@@ -73,7 +73,8 @@ func plainHex(s string) string {
 	return strings.ToLower(strings.NewReplacer(":", "", " ", "").Replace(s))
 }
 
-// Revoke takes certificates back. On return the lists and the answers of OCSP say so. Those that were revoked before stay as
+// Revoke takes certificates back. On return the lists and the answers of OCSP say so, and two seconds later a list that is too
+// long to be signed for each. Those that were revoked before stay as
 // they are; if there are no others, that is [state.ErrExists].
 func (d *Desk) Revoke(ctx context.Context, who state.Actor, r RevokeRequest) (*Change, error) {
 	if err := r.Check(); err != nil {
