@@ -1,12 +1,15 @@
 package front
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -235,4 +238,65 @@ func TestWebConnectionEndsAfterAnHour(t *testing.T) {
 		}
 		c.expectEnd()
 	})
+}
+
+// TestWebFiles: a file comes whole, or the part that was asked for, and whoever takes nothing of it makes room for who does.
+func TestWebFiles(t *testing.T) {
+	t.Parallel()
+	content := bytes.Repeat([]byte("0123456789abcdef"), 2<<20) // 32 MiB, more than the system holds on its way
+	path := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		f, err := os.Open(path)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer f.Close()
+		w.Header().Set("Content-Type", "application/pkix-crl")
+		http.ServeContent(w, r, "", time.Time{}, f)
+	})
+	at, _, counters, _ := web(t, ServeRedirect, Web{Name: "http", Plain: handler, Limits: Limits{Connections: 1}}, nil)
+	lazy, err := net.Dial("tcp", at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lazy.Close()
+	if _, err := io.WriteString(lazy, "GET /pki/x HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(lazy, make([]byte, 64)); err != nil { // the answer is on its way, and stays there
+		t.Fatal(err)
+	}
+	client := &http.Client{Transport: &http.Transport{}}
+	defer client.CloseIdleConnections()
+	for _, part := range []string{"", "bytes=1048577-5242884"} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+at+"/pki/x", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := content
+		if part != "" {
+			r.Header.Set("Range", part)
+			want = content[1048577:5242885]
+		}
+		response, err := client.Do(r)
+		for refused := int64(0); err != nil && counters.Refused.Load() > refused; { // the lazy one was just being served
+			refused = counters.Refused.Load()
+			response, err = client.Do(r)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(response.Body)
+		response.Body.Close()
+		if err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%q: got %d octets, %v, want %d", part, len(got), err, len(want))
+		}
+	}
+	if got := counters.Snapshot(); got.Evicted != 1 {
+		t.Errorf("%d were sent away, want the one that takes nothing", got.Evicted)
+	}
 }
