@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/x509"
@@ -15,9 +16,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/crypto/ocsp"
+	"golang.org/x/sync/errgroup"
 	_ "modernc.org/sqlite" // the driver "sqlite"
 
 	"postseal/bench/gauge"
@@ -39,29 +42,38 @@ func (m *measurement) answers(ctx context.Context, s *gauge.Server) error {
 	}
 	defer stop()
 	for _, c := range []struct {
-		name string
-		each bool // a connection for each
-	}{{"", false}, {", a connection each", true}} {
-		client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1, DisableKeepAlives: c.each}}
+		name    string
+		clients int
+		each    bool // a connection for each
+	}{{", 16 clients", clients, false}, {", 1 client", 1, false}, {", a connection each", 1, true}} {
+		client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: clients, DisableKeepAlives: c.each}}
 		ask := func(which func(n int) string) func() error {
 			return func() error {
-				for n := range m.batch {
-					if _, err := answerOf(client, get(ctx, which(n))); err != nil {
-						return err
-					}
+				var next atomic.Int64
+				var all errgroup.Group
+				for range c.clients {
+					all.Go(func() error {
+						for n := next.Add(1) - 1; n < int64(m.batch); n = next.Add(1) - 1 {
+							if _, err := answerOf(client, get(ctx, which(int(n)))); err != nil {
+								return err
+							}
+						}
+						return nil
+					})
 				}
-				return nil
+				return all.Wait()
 			}
 		}
 		var fresh, kept, nothing []float64
 		for run := range m.runs {
-			// What is kept is for a serial, in its octets; SHA-256 and SHA-1 name it otherwise, so each round has its own.
-			used, err := spent(s, ask(func(n int) string { return questions[c.each][(run*m.batch+n)%len(questions[c.each])] }))
+			// What is kept is for a CertID, in its octets, so a hash for which nobody has asked yet makes all of them anew.
+			mine := questions[c.name]
+			used, err := spent(s, ask(func(n int) string { return mine[(run*m.batch+n)%len(mine)] }))
 			if err != nil {
 				return err
 			}
 			fresh = append(fresh, used)
-			if used, err = spent(s, ask(func(int) string { return questions[c.each][run] })); err != nil {
+			if used, err = spent(s, ask(func(int) string { return mine[run] })); err != nil {
 				return err
 			}
 			kept = append(kept, used)
@@ -73,7 +85,7 @@ func (m *measurement) answers(ctx context.Context, s *gauge.Server) error {
 		client.CloseIdleConnections()
 		gauge.Row(m.w, "OCSP, each signed anew"+c.name+", ms", 0, fresh)
 		gauge.Row(m.w, "OCSP, one that is kept"+c.name+", ms", 0, kept)
-		gauge.Row(m.w, "HTTP alone (net/http, same octets)"+c.name+", ms", 0, nothing)
+		gauge.Row(m.w, "HTTP alone (net/http)"+c.name+", ms", 0, nothing)
 	}
 	return m.openssl(ctx)
 }
@@ -102,8 +114,9 @@ func (m *measurement) idleServer(ctx context.Context) (p process, address string
 	return p, "http://" + addr + "/pki/ocsp/servers/" + strings.Repeat("M", 110), stop, nil
 }
 
-// questions are one for each certificate of all runs, as addresses to GET: with SHA-1, and with SHA-256.
-func (m *measurement) questions(ctx context.Context) (map[bool][]string, error) {
+// questions are those of each way to ask, as addresses to GET: other octets in each, so that what one has asked is not kept
+// for the next.
+func (m *measurement) questions(ctx context.Context) (map[string][]string, error) {
 	der, err := answerOf(http.DefaultClient, get(ctx, "http://"+m.address()+"/pki/servers.cer"))
 	if err != nil {
 		return nil, err
@@ -112,9 +125,9 @@ func (m *measurement) questions(ctx context.Context) (map[bool][]string, error) 
 	if err != nil {
 		return nil, err
 	}
-	all := map[bool][]string{}
-	after := ""
-	for len(all[true]) < m.runs*m.batch {
+	all := map[string][]string{}
+	after, n := "", 0
+	for ; n < m.runs*m.batch; n += 1000 {
 		args := []string{"ca", "list", "--json", "--limit", "1000", "--data", m.data}
 		if after != "" {
 			args = append(args, "--after", after)
@@ -134,12 +147,16 @@ func (m *measurement) questions(ctx context.Context) (map[bool][]string, error) 
 			return nil, errors.New("the book has fewer certificates than are asked about")
 		}
 		for _, l := range lines {
-			for other, hash := range map[bool]crypto.Hash{false: crypto.SHA1, true: crypto.SHA256} {
-				question, err := questionAbout(l.Serial, issuer, hash)
-				if err != nil {
-					return nil, err
-				}
-				all[other] = append(all[other], "http://"+m.address()+"/pki/ocsp/servers/"+url.PathEscape(base64.StdEncoding.EncodeToString(question)))
+			one, err := questionAbout(l.Serial, issuer, crypto.SHA1)
+			if err != nil {
+				return nil, err
+			}
+			two, err := questionAbout(l.Serial, issuer, crypto.SHA256)
+			if err != nil {
+				return nil, err
+			}
+			for way, question := range map[string][]byte{", 16 clients": one, ", 1 client": two, ", a connection each": withoutNULL(one)} {
+				all[way] = append(all[way], "http://"+m.address()+"/pki/ocsp/servers/"+url.PathEscape(base64.StdEncoding.EncodeToString(question)))
 			}
 		}
 		last := lines[len(lines)-1]
@@ -151,6 +168,18 @@ func (m *measurement) questions(ctx context.Context) (map[bool][]string, error) 
 func questionAbout(serial string, issuer *x509.Certificate, hash crypto.Hash) ([]byte, error) {
 	leaf := &x509.Certificate{SerialNumber: number(serial)}
 	return ocsp.CreateRequest(leaf, issuer, &ocsp.RequestOptions{Hash: hash})
+}
+
+// withoutNULL is a question whose hash algorithm has no parameters: the same to whoever reads it, in other octets.
+func withoutNULL(question []byte) []byte {
+	sha1 := []byte{0x30, 9, 6, 5, 0x2b, 0x0e, 3, 2, 0x1a, 5, 0}
+	at := bytes.Index(question, sha1)
+	out := append(bytes.Clone(question[:at]), 0x30, 7, 6, 5, 0x2b, 0x0e, 3, 2, 0x1a)
+	out = append(out, question[at+len(sha1):]...)
+	for i := 1; i < at; i += 2 { // every length around it has one octet
+		out[i] -= 2
+	}
+	return out
 }
 
 func get(ctx context.Context, address string) *http.Request {

@@ -44,6 +44,8 @@ type Responder struct {
 	log       *slog.Logger
 	hashes    map[crypto.Hash][2][]byte // name and key of the issuer
 
+	kind, public []string // values of Content-Type and Cache-Control, never changed
+
 	// mu guards signer and what is kept. It is not held while anything is asked or signed.
 	mu     sync.Mutex
 	signer *Signer
@@ -57,6 +59,14 @@ type answered struct {
 	serial string
 	raw    []byte
 	made   time.Time
+	// What is sent with it, made once.
+	length, modified, expires, tag []string
+}
+
+// newAnswered wraps an answer that was made for one question.
+func newAnswered(id CertID, raw []byte, made time.Time) *answered {
+	return &answered{id: string(id.raw), serial: string(id.Serial), raw: raw, made: made, length: []string{strconv.Itoa(len(raw))},
+		modified: []string{made.UTC().Format(http.TimeFormat)}, expires: []string{made.Add(Freshness).UTC().Format(http.TimeFormat)}, tag: []string{`"` + hex.EncodeToString(digest(crypto.SHA256, raw)[:16]) + `"`}}
 }
 
 // NewResponder makes a responder for the authority of that name, which its source knows it by.
@@ -65,7 +75,8 @@ func NewResponder(authority string, issuer *x509.Certificate, signer *Signer, so
 	if err != nil {
 		return nil, err
 	}
-	r := &Responder{authority: authority, signer: signer, source: source, log: log, hashes: map[crypto.Hash][2][]byte{}, kept: map[string]*list.Element{}}
+	r := &Responder{authority: authority, signer: signer, source: source, log: log, hashes: map[crypto.Hash][2][]byte{}, kept: map[string]*list.Element{},
+		kind: []string{"application/ocsp-response"}, public: []string{fmt.Sprintf("max-age=%d, public, no-transform, must-revalidate", int(Cacheable/time.Second))}}
 	for _, h := range []crypto.Hash{crypto.SHA1, crypto.SHA256} {
 		r.hashes[h] = [2][]byte{digest(h, issuer.RawSubject), digest(h, bits)}
 	}
@@ -137,25 +148,22 @@ func (r *Responder) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 		http.Error(w, "want GET or POST", http.StatusMethodNotAllowed)
 		return
 	}
-	answer, made, cacheable := r.answer(request.Context(), raw)
-	if made.IsZero() {
-		r.refuse(w, answer)
+	a, refusal, cacheable := r.answer(request.Context(), raw)
+	if a == nil {
+		r.refuse(w, refusal)
 		return
 	}
+	// The names are as net/http spells them; the values are shared by all who are given this answer, and never changed.
 	h := w.Header()
-	h.Set("Content-Type", "application/ocsp-response")
-	h.Set("Content-Length", strconv.Itoa(len(answer)))
+	h["Content-Type"], h["Content-Length"] = r.kind, a.length
 	if request.Method != http.MethodPost && cacheable {
 		// RFC 5019 section 5: caches may keep it, though not as long as it holds, so that no client gets one at its end.
-		h.Set("Last-Modified", made.UTC().Format(http.TimeFormat))
-		h.Set("Expires", made.Add(Freshness).UTC().Format(http.TimeFormat))
-		h.Set("ETag", `"`+hex.EncodeToString(digest(crypto.SHA256, answer)[:16])+`"`)
-		h.Set("Cache-Control", fmt.Sprintf("max-age=%d, public, no-transform, must-revalidate", int(Cacheable/time.Second)))
+		h["Last-Modified"], h["Expires"], h["Etag"], h["Cache-Control"] = a.modified, a.expires, a.tag, r.public
 	} else {
 		h.Set("Cache-Control", "no-store")
 	}
 	if request.Method != http.MethodHead {
-		w.Write(answer) // the client is gone when this fails
+		w.Write(a.raw) // the client is gone when this fails
 	}
 }
 
@@ -191,15 +199,15 @@ func (r *Responder) refuse(w http.ResponseWriter, raw []byte) {
 	w.Write(raw) // the client is gone when this fails
 }
 
-// answer returns the octets to send. made is zero for a refusal.
-func (r *Responder) answer(ctx context.Context, raw []byte) (answer []byte, made time.Time, cacheable bool) {
+// answer returns the answer to send, or else a refusal.
+func (r *Responder) answer(ctx context.Context, raw []byte) (a *answered, refusal []byte, cacheable bool) {
 	q, err := ParseRequest(raw)
 	if err != nil {
-		return malformedRequest, time.Time{}, false
+		return nil, malformedRequest, false
 	}
 	for _, id := range q.Questions {
 		if !r.ours(id) {
-			return unauthorized, time.Time{}, false // RFC 5019 section 2.2.3
+			return nil, unauthorized, false // RFC 5019 section 2.2.3
 		}
 	}
 	cacheable = q.Nonce == nil && len(q.Questions) == 1
@@ -209,31 +217,33 @@ func (r *Responder) answer(ctx context.Context, raw []byte) (answer []byte, made
 	if e, ok := r.kept[string(q.Questions[0].raw)]; ok && cacheable {
 		if k := e.Value.(*answered); now.Sub(k.made) < staleBefore && !now.Before(k.made) {
 			r.mu.Unlock()
-			return k.raw, k.made, true
+			return k, nil, true
 		}
 	}
 	r.mu.Unlock()
 	if signer == nil {
-		return tryLater, time.Time{}, false
+		return nil, tryLater, false
 	}
 	var answers []Answer
 	for _, id := range q.Questions {
 		a, err := r.source.Answer(ctx, r.authority, id.Serial)
 		if err != nil {
 			r.log.ErrorContext(ctx, "OCSP answer not known", "authority", r.authority, "serial", hex.EncodeToString(id.Serial), "err", err)
-			return tryLater, time.Time{}, false
+			return nil, tryLater, false
 		}
 		answers = append(answers, a)
 	}
-	if answer, err = signer.sign(q.Questions, answers, q.Nonce, now, now.Add(Freshness)); err != nil {
+	answer, err := signer.sign(q.Questions, answers, q.Nonce, now, now.Add(Freshness))
+	if err != nil {
 		r.log.ErrorContext(ctx, "OCSP answer not signed", "authority", r.authority, "err", err)
-		return internalError, time.Time{}, false
+		return nil, internalError, false
 	}
 	// What we do not know is asked about by strangers with numbers that they make up: they must not fill the room.
+	a = newAnswered(q.Questions[0], answer, now)
 	if cacheable && answers[0].Status != Unknown {
-		r.remember(&answered{string(q.Questions[0].raw), string(q.Questions[0].Serial), answer, now}, forgot)
+		r.remember(a, forgot)
 	}
-	return answer, now, cacheable
+	return a, nil, cacheable
 }
 
 func (r *Responder) ours(id CertID) bool {

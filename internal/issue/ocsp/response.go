@@ -46,6 +46,7 @@ type Signer struct {
 	key       crypto.Signer
 	algorithm signed.Algorithm
 	keyHash   []byte // SHA-1 of the signer's key bits: byKey, RFC 6960 section 4.2.1
+	certs     []byte // [0] with the certificate, as each answer ends
 }
 
 // ErrSigner says that a certificate and a key cannot sign answers.
@@ -70,7 +71,11 @@ func NewSigner(cert *x509.Certificate, key crypto.Signer) (*Signer, error) {
 		return nil, err
 	}
 	sum := sha1.Sum(bits)
-	return &Signer{cert: cert, key: key, algorithm: a, keyHash: sum[:]}, nil
+	var certs cryptobyte.Builder
+	certs.AddASN1(der.Tag(0).ContextSpecific().Constructed(), func(b *cryptobyte.Builder) {
+		b.AddASN1(der.SEQUENCE, func(b *cryptobyte.Builder) { b.AddBytes(cert.Raw) })
+	})
+	return &Signer{cert: cert, key: key, algorithm: a, keyHash: sum[:], certs: certs.BytesOrPanic()}, nil
 }
 
 // keyBits are the contents of the BIT STRING of a certificate's public key: what OCSP takes the hash of.
@@ -86,7 +91,7 @@ func keyBits(cert *x509.Certificate) ([]byte, error) {
 
 // sign writes a whole OCSPResponse with one answer for each question, in their order.
 func (s *Signer) sign(questions []CertID, answers []Answer, nonce []byte, thisUpdate, nextUpdate time.Time) ([]byte, error) {
-	var b cryptobyte.Builder
+	b := cryptobyte.NewBuilder(make([]byte, 0, 512))
 	context := func(n uint8) der.Tag { return der.Tag(n).ContextSpecific() }
 	b.AddASN1(der.SEQUENCE, func(b *cryptobyte.Builder) { // ResponseData, RFC 6960 section 4.2.1
 		b.AddASN1(context(2).Constructed(), func(b *cryptobyte.Builder) { b.AddASN1OctetString(s.keyHash) })
@@ -121,15 +126,11 @@ func (s *Signer) sign(questions []CertID, answers []Answer, nonce []byte, thisUp
 	if err != nil {
 		return nil, fmt.Errorf("an OCSP answer: %w", err)
 	}
-	var certs cryptobyte.Builder
-	certs.AddASN1(context(0).Constructed(), func(b *cryptobyte.Builder) {
-		b.AddASN1(der.SEQUENCE, func(b *cryptobyte.Builder) { b.AddBytes(s.cert.Raw) })
-	})
-	basic, err := s.algorithm.Assemble(data, signature, certs.BytesOrPanic())
+	basic, err := s.algorithm.Assemble(data, signature, s.certs)
 	if err != nil {
 		return nil, err
 	}
-	var whole cryptobyte.Builder
+	whole := cryptobyte.NewBuilder(make([]byte, 0, len(basic)+64))
 	whole.AddASN1(der.SEQUENCE, func(b *cryptobyte.Builder) {
 		b.AddASN1Enum(0) // successful
 		b.AddASN1(context(0).Constructed(), func(b *cryptobyte.Builder) {
