@@ -14,8 +14,9 @@ import (
 // what a list says of each full range of numbers is kept beside the book, octet by octet, as a block. A list is then its
 // blocks, one after the other, and the few lines behind the last.
 //
-// Nothing depends on a block being there. What is behind the last one, and what is in the range of one that was emptied
-// because a line of it was forgotten ([Tx.ForgetIssuance], same transaction), is read from the book.
+// Nothing depends on a block being there. What is behind the last one, what is in the range of one that was emptied because
+// a line of it was forgotten ([Tx.ForgetIssuance], same transaction), and what was revoked without a number, is read from
+// the book.
 
 const (
 	blockLines = 2048 // in one block, about 100 KiB
@@ -40,6 +41,19 @@ func (tx *Tx) eachRevokedLine(authorityID string, first, last int64, most int, f
 	if err != nil {
 		return err
 	}
+	return revokedLines(rows, f)
+}
+
+// eachUnnumbered calls f for what was revoked without a number. Nobody does that; and if somebody did, the list said it.
+func (tx *Tx) eachUnnumbered(authorityID string, f func(revokedLine) error) error {
+	rows, err := tx.tx.stream(tx.ctx, `SELECT 0, serial, revoked_at, coalesce(reason, 0), not_after FROM issuance WHERE authority_id = $1 AND revoked_at IS NOT NULL AND revocation IS NULL`, authorityID)
+	if err != nil {
+		return err
+	}
+	return revokedLines(rows, f)
+}
+
+func revokedLines(rows *sql.Rows, f func(revokedLine) error) error {
 	defer rows.Close()
 	for rows.Next() {
 		var l revokedLine
@@ -221,16 +235,19 @@ func (tx *Tx) EncodedRevoked(authorityID string, from time.Time, encode EncodeRe
 	if last, err = tx.lastBlocked(authorityID); err != nil {
 		return nil, err
 	}
+	add := func(l revokedLine) (err error) {
+		if micro(l.end) >= e.from {
+			e.fresh, err = encode(e.fresh, l.Revoked)
+		}
+		return err
+	}
 	for _, r := range append(ranges, revokedBlock{first: last + 1, last: math.MaxInt64}) {
-		err := tx.eachRevokedLine(authorityID, r.first, r.last, math.MaxInt, func(l revokedLine) (err error) {
-			if micro(l.end) >= e.from {
-				e.fresh, err = encode(e.fresh, l.Revoked)
-			}
-			return err
-		})
-		if err != nil {
+		if err := tx.eachRevokedLine(authorityID, r.first, r.last, math.MaxInt, add); err != nil {
 			return nil, err
 		}
+	}
+	if err := tx.eachUnnumbered(authorityID, add); err != nil {
+		return nil, err
 	}
 	e.octets += len(e.fresh)
 	return e, nil

@@ -86,7 +86,7 @@ func TestBlocksSayWhatTheBookSays(t *testing.T) {
 	n, seen := 0, map[string]int{}
 	for step := range 150 {
 		fail = []string{"", "", "", "refused", "lost"}[random.IntN(5)]
-		op := []string{"revoke", "revoke", "block", "forget", "open"}[random.IntN(5)]
+		op := []string{"revoke", "revoke", "block", "forget", "all", "open"}[random.IntN(6)]
 		var err error
 		switch op {
 		case "revoke":
@@ -125,6 +125,19 @@ func TestBlocksSayWhatTheBookSays(t *testing.T) {
 				}
 				return err
 			}))
+		case "all": // everything of an authority at once, and something past this program
+			_, err = db.Update(t.Context(), tester, audited(func(tx *Tx) (err error) {
+				tx.now = moment()
+				n++
+				serial := fmt.Sprintf("cc%06x", n)
+				err = errors.Join(planRevoked(tx, "a1", serial, moment()), tx.exec(`UPDATE issuance SET revoked_at = $2, reason = 1 WHERE serial = $1`, serial, micro(tx.now)))
+				for range random.IntN(9) {
+					n++
+					err = errors.Join(err, planRevoked(tx, "a2", fmt.Sprintf("bb%06x", n), tx.now.Add(time.Hour)))
+				}
+				_, failed := tx.RevokeAuthority("a2", 4)
+				return errors.Join(err, failed)
+			}))
 		case "open":
 			closeDB(t, db)
 			db = openWith(t, o)
@@ -145,7 +158,7 @@ func twoAuthorities(t *testing.T, db *DB) {
 	t.Helper()
 	update(t, db, func(tx *Tx) (err error) {
 		for _, id := range []string{"a1", "a2"} {
-			err = errors.Join(err, tx.AddAuthority(Authority{ID: id, Name: id, Purpose: "servers", State: AuthorityPending, Request: []byte("csr"), PublicKey: []byte(id)}), tx.AddShard(id, 0), tx.AddShard(id, 1))
+			err = errors.Join(err, tx.AddAuthority(Authority{ID: id, Name: id, Purpose: "servers", State: AuthorityPending, Request: []byte("csr"), PublicKey: []byte(id)}), tx.CertifyAuthority(id, id, []byte("cert"), nil), tx.AddShard(id, 0), tx.AddShard(id, 1))
 		}
 		return err
 	})
