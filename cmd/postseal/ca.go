@@ -30,6 +30,7 @@ func (a *app) caInitCommand() *cobra.Command {
 		Long: "Make the organisation's own authority: a root, and below it one issuing authority each for servers, clients, S/MIME and code, for the accepted domains and nothing else.\n" +
 			"The root is trusted here from then on. With --subordinate there is no root of ours: the issuing authorities are certified by one that is there, such as AD CS. With --ceremony the root's key is never on this server.\n" +
 			"Both make the keys of the issuing authorities and requests that wait: postseal ca request, then postseal ca import\n" +
+			"Where there is an authority, --purpose adds issuing authorities for purposes that have none, see: postseal ca show\n" +
 			"Other machines get the root with: postseal trust export",
 		Example: "  postseal ca init --pki-host pki.example.com",
 	}
@@ -93,6 +94,9 @@ func (a *app) caShowCommand() *cobra.Command {
 				return err
 			}
 			fmt.Fprintf(a.out, "\nLists and answers: http://%s/pki/\nProfiles: %s\n", v.PKIHost, strings.Join(v.Profiles, ", "))
+			if len(v.Missing) > 0 {
+				fmt.Fprintf(a.out, "No authority issues for: %s; add one: postseal ca init --purpose %s\n", strings.Join(v.Missing, ", "), v.Missing[0])
+			}
 			return nil
 		},
 	}
@@ -118,6 +122,7 @@ func (a *app) caIssueCommand() *cobra.Command {
 	f.StringVar(&person.Name, "name", "", "with --email: the person's `NAME` (default the address)")
 	f.StringVar(&person.Format, "pfx", "", "with --email: `WHO` reads the PFX, modern or windows2016 (default modern)")
 	password.flags(f)
+	password.shortFlag(f)
 	f.StringVar(&r.Kind, "key", "", "`KIND` of the key that is made (default ecdsa-p256)")
 	f.StringVar(&r.Enable, "enable", "", "enable it for this `LIST` of services, see: postseal help services")
 	f.StringVar(&r.Lineage, "lineage", "", "`NAME` of the new lineage (default made of the first domain)")

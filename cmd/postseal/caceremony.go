@@ -32,6 +32,7 @@ func (a *app) caCeremonyCommand() *cobra.Command {
 	f.IntVar(&c.days, "list-days", 0, "how many `DAYS` the root's revocation list holds, 30 to 3650 (default 730)")
 	c.out.flags(f)
 	c.password.flags(f)
+	c.password.shortFlag(f)
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		if c.root == "" || c.out.out == "" {
 			return &usageError{errors.New("--root and --out are missing; - is standard output")}
@@ -153,6 +154,9 @@ func (a *app) openRoot(q *ceremony.Request, c *ceremonyRun) (*ceremony.Root, err
 func (a *app) makeRoot(q *ceremony.Request, c *ceremonyRun, journal journal) (*ceremony.Root, error) {
 	password, err := c.password.read(a, "Password for "+c.root, true)
 	if err != nil {
+		return nil, err
+	}
+	if err := desk.CheckFilePassword(desk.NewPassword(password), c.password.short); err != nil {
 		return nil, err
 	}
 	root, err := ceremony.MakeRoot(q, journal.plan)

@@ -37,6 +37,7 @@ func (a *app) issuePerson(cmd *cobra.Command, r desk.PersonRequest, out outputFl
 			return err
 		}
 	}
+	r.Short = password.short
 	v, err := call[desk.PersonFile](cmd.Context(), a, "ca/person", r)
 	if err != nil {
 		return err
@@ -91,6 +92,7 @@ func (a *app) caPersonKeyCommand() *cobra.Command {
 	f.BoolVar(&out.force, "force", false, "replace an existing file")
 	f.StringVar(&r.Format, "pfx", "", "`WHO` reads the PFX, modern or windows2016 (default modern)")
 	password.flags(f)
+	password.shortFlag(f)
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		if out.out == "" {
 			return &usageError{errors.New("--out FILE is missing")}
@@ -106,7 +108,7 @@ func (a *app) caPersonKeyCommand() *cobra.Command {
 		if r.Password, made, err = a.filePassword(password); err != nil {
 			return err
 		}
-		r.ID = args[0]
+		r.ID, r.Short = args[0], password.short
 		v, err := call[desk.PersonFile](cmd.Context(), a, "ca/person-key", r)
 		if err != nil {
 			return err

@@ -71,24 +71,30 @@ func maybeArg(cmd *cobra.Command, args []string) error {
 }
 
 func (a *app) caImportCommand() *cobra.Command {
-	return &cobra.Command{
+	var r desk.AuthorityAnswer
+	c := &cobra.Command{
 		Use: "import FILE...", Short: "Take in what the authority above has signed", Args: someArgs("the files to import"),
 		Long: "Take in what the authority above has signed: certificates with the whole chain to its root (PEM, DER, P7B, in one file or several), or the answer of a ceremony.\n" +
 			"The authorities whose requests are answered issue from then on. Refused is a certificate of another key, without the right to certify, below a path length that\n" +
-			"does not allow it, with a weak key or signature, or past its end; a missing name constraint is a warning.",
-		Example: "  postseal ca import servers.p7b",
-		RunE: func(cmd *cobra.Command, args []string) error {
-			var r desk.AuthorityAnswer
-			for _, name := range args {
-				file, err := a.readImport(name)
-				if err != nil {
-					return err
-				}
-				r.Files = append(r.Files, file)
-			}
-			return a.change(cmd.Context(), "ca/import", func(d desk.Doing) any { r.Doing = d; return r })
-		},
+			"does not allow it, with a weak key or signature, or past its end; a missing name constraint is a warning.\n" +
+			"The root of another organisation is trusted here from then on, so it must be named by the SHA-256 that its owner tells you, unless it is trusted already; --dry-run shows the one in the files.",
+		Example: "  postseal ca import servers.p7b --root 5c41a0d2f2b9c6ce7f6b7f4a0a4a3a5d0c9be5a2c0b5d6b9f0f5f3f3c1d2e4a6",
 	}
+	c.Flags().StringVar(&r.Root, "root", "", "the root above is the one with this SHA-256, in `HEX`")
+	c.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := r.Check(); err != nil {
+			return err
+		}
+		for _, name := range args {
+			file, err := a.readImport(name)
+			if err != nil {
+				return err
+			}
+			r.Files = append(r.Files, file)
+		}
+		return a.change(cmd.Context(), "ca/import", func(d desk.Doing) any { r.Doing = d; return r })
+	}
+	return c
 }
 
 func (a *app) caWithdrawCommand() *cobra.Command {
@@ -124,6 +130,7 @@ func (a *app) caRootExportCommand() *cobra.Command {
 	f.StringVar(&r.Name, "name", "", "`NAME` of the root, see: postseal ca show (default the one in force)")
 	out.flags(f)
 	password.flags(f)
+	password.shortFlag(f)
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		if out.out == "" {
 			return &usageError{errors.New("--out is missing; - is standard output")}
@@ -135,7 +142,7 @@ func (a *app) caRootExportCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		r.Password = desk.NewPassword(secret)
+		r.Password, r.Short = desk.NewPassword(secret), password.short
 		return a.exportRoot(cmd.Context(), r, &out)
 	}
 	return c

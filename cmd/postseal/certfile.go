@@ -232,6 +232,9 @@ func (a *app) export(ctx context.Context, r desk.ExportRequest, e exporting) err
 	if err != nil {
 		return err
 	}
+	if preview.Secret && r.Format == desk.FormatPFX && errors.Is(desk.CheckFilePassword(r.Password, false), desk.ErrShortPassword) {
+		fmt.Fprintln(a.err, "postseal: warning: the password has fewer than 8 characters; whoever has the file guesses it")
+	}
 	if preview.Secret && !a.yes && !a.dryRun {
 		if err := a.ask(&desk.Change{Warnings: []string{"the private key of " + preview.What + " leaves this server in " + e.out.out}}); err != nil {
 			return err

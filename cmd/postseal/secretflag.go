@@ -18,11 +18,19 @@ const maxPasswordBytes = 4096
 
 // passwordFlags say where a password comes from: never from an argument, which every user of the machine
 // can read.
-type passwordFlags struct{ file, env string }
+type passwordFlags struct {
+	file, env string
+	short     bool
+}
 
 func (p *passwordFlags) flags(f *pflag.FlagSet) {
 	f.StringVar(&p.file, "password-file", "", "`FILE` whose first line is the password")
 	f.StringVar(&p.env, "password-env", "", "environment `VARIABLE` that holds the password")
+}
+
+// shortFlag is for passwords of files with private keys, which are eight characters long at least.
+func (p *passwordFlags) shortFlag(f *pflag.FlagSet) {
+	f.BoolVar(&p.short, "short-password", false, "take a password of fewer than 8 characters")
 }
 
 // given says whether a flag names a password.

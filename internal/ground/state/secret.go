@@ -56,3 +56,8 @@ func (tx *Tx) Secret(id, recipient string) (Secret, error) {
 // PersonKeyID is the id of the secret that keeps a person's key for decrypting, by the serial of the certificate that it
 // was made for.
 func PersonKeyID(serial string) string { return "person-" + serial }
+
+// DropPersonKey forgets the key that is kept for a person by the serial of the certificate, if one is.
+func (tx *Tx) DropPersonKey(serial string) error {
+	return tx.exec(`DELETE FROM secret WHERE id = $1 AND kind = $2`, PersonKeyID(serial), SecretPersonKey)
+}

@@ -38,7 +38,7 @@ func examples() map[string]json.RawMessage {
 		"ca/profile-show":     `{"id": "server"}`,
 		"ca/reject":           `{"id": "7d1b2a90c4e5f683", "reason": "nobody knows this printer"}`,
 		"ca/rollover":         `{"name": "issuing-1", "dryRun": true}`,
-		"ca/import":           `{"files": [{"name": "servers.p7b", "data": "MIIKBAIBAzCC"}], "dryRun": true}`,
+		"ca/import":           `{"files": [{"name": "servers.p7b", "data": "MIIKBAIBAzCC"}], "root": "5c41a0d2f2b9c6ce7f6b7f4a0a4a3a5d0c9be5a2c0b5d6b9f0f5f3f3c1d2e4a6", "dryRun": true}`,
 		"ca/withdraw":         `{"name": "servers-2", "dryRun": true}`,
 		"ca/root-export":      `{"password": "Y29ycmVjdCBob3JzZQ==", "dryRun": true}`,
 		"ca/root-remove":      `{"file": {"name": "root.pfx", "data": "MIIKBAIBAzCC"}, "password": "Y29ycmVjdCBob3JzZQ==", "dryRun": true}`,

@@ -59,7 +59,8 @@ type AuthorityRequest struct {
 // rootName is how the root is called in addresses and commands. The others are called as their purpose.
 const rootName = string(ca.PurposeRoot)
 
-// InitAuthority makes the organisation's own authority. The root is trusted here from then on.
+// InitAuthority makes the organisation's own authority. The root is trusted here from then on. Where there is one, it adds
+// issuing authorities for purposes that have none, if they are named.
 func (d *Desk) InitAuthority(ctx context.Context, who state.Actor, r AuthorityRequest) (*Change, error) {
 	kind := keys.ECDSAP384
 	if r.RootKey != "" {
@@ -85,6 +86,11 @@ func (d *Desk) InitAuthority(ctx context.Context, who state.Actor, r AuthorityRe
 	}
 	if err := d.checkModule(r); err != nil {
 		return nil, err
+	}
+	if all, _, err := d.authorities(ctx); err != nil {
+		return nil, err
+	} else if len(all) > 0 {
+		return d.complete(ctx, who, r, purposes)
 	}
 	var made *founded
 	return d.do(ctx, who, r.Doing, func(v *view) (*Change, func(tx *state.Tx) error, error) {
@@ -283,6 +289,7 @@ type AuthoritiesView struct {
 	PKIHost     string          `json:"pkiHost"`
 	Profiles    []string        `json:"profiles"`
 	Authorities []AuthorityView `json:"authorities"` // the root in force first, if it is ours
+	Missing     []string        `json:"missing"`     // purposes for which no authority issues, nor waits for its certificate
 }
 
 // AuthorityView is one authority.
@@ -310,7 +317,7 @@ func (d *Desk) OwnAuthorities(ctx context.Context) (*AuthoritiesView, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &AuthoritiesView{PKIHost: host, Profiles: []string{}, Authorities: []AuthorityView{}}
+	out := &AuthoritiesView{PKIHost: host, Profiles: []string{}, Authorities: []AuthorityView{}, Missing: append([]string{}, missingPurposes(all)...)}
 	roots := false // the first is the root in force
 	for _, p := range profiles {
 		out.Profiles = append(out.Profiles, p.Name())

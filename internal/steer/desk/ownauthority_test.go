@@ -477,3 +477,62 @@ func (a *authority) issueWithSerial(t *testing.T, like *x509.Certificate) []byte
 	}
 	return der
 }
+
+// TestListsOfAKeyElsewhere: the list of a shard that has come to its end is signed once more before it retires. While the key
+// is elsewhere it cannot be, so it stays, with the lines that it has to say, and nothing fails; with the key it is signed,
+// and retires.
+func TestListsOfAKeyElsewhere(t *testing.T) {
+	t.Parallel()
+	h := authorityHouse(t)
+	c, err := h.Certify(t.Context(), tester(), CertifyRequest{CSR: newCSR(t, "a.example.com")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.RevocationList(t.Context(), ListRequest{Shard: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.Revoke(t.Context(), tester(), RevokeRequest{ID: c.Serial}); err != nil { // no list says it yet
+		t.Fatal(err)
+	}
+	h.exec(t, `UPDATE issuance SET not_after = 1000000, revoked_at = 950000`)
+	h.exec(t, `UPDATE revocation_shard SET closed = TRUE, ends_at = 1000000, this_update = 900000, next_update = 1100000 WHERE number = 1`)
+	h.exec(t, `INSERT INTO book_rule (id, keep_days) VALUES (1, 30)`)
+	var secret string
+	if err := h.db.View(t.Context(), func(tx *state.Tx) error {
+		all, err := tx.Authorities()
+		for _, a := range all {
+			if a.Name == "servers" {
+				secret = a.SecretID
+			}
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	key := func(id any) {
+		h.exec(t, `UPDATE authority SET secret_id = $1 WHERE name = 'servers'`, id)
+		h.close(t)
+		h = openHouse(t, h.dir, newRuntime())
+	}
+	tend := func(when string, lists, lines int) {
+		t.Helper()
+		if err := h.TendLists(t.Context()); err != nil {
+			t.Errorf("%s: the lists: %v", when, err)
+		}
+		if _, err := h.ForgetEnded(t.Context(), tester()); err != nil {
+			t.Errorf("%s: the book: %v", when, err)
+		}
+		if got := [2]int{h.count(t, `SELECT count(*) FROM revocation_shard WHERE number = 1`), h.count(t, `SELECT count(*) FROM issuance`)}; got != [2]int{lists, lines} {
+			t.Errorf("%s: there are %d lists and %d lines, want %d and %d", when, got[0], got[1], lists, lines)
+		}
+	}
+	key(nil)
+	tend("the key is elsewhere", 1, 1)
+	if _, err := h.RevocationList(t.Context(), ListRequest{Shard: 1}); !errors.Is(err, ErrKeyElsewhere) {
+		t.Errorf("a list that has ended is published: %v", err)
+	}
+	key(secret)
+	tend("the key is back, and the list holds for a day", 1, 0)
+	h.exec(t, `UPDATE revocation_shard SET next_update = 1100000 WHERE number = 1`)
+	tend("a day later", 0, 0)
+}

@@ -2,10 +2,13 @@ package desk
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"unicode/utf8"
 
+	"postseal/internal/ground/certfile"
 	"postseal/internal/ground/keys"
 )
 
@@ -53,5 +56,24 @@ func (p *Password) UnmarshalJSON(text []byte) error {
 		return err
 	}
 	*p = NewPassword(keys.Secret(raw))
+	return nil
+}
+
+// minPasswordCharacters is what a file with a private key is sealed with at least: whoever has the file tries passwords as
+// fast as his machines go, and nobody sees it.
+const minPasswordCharacters = 8
+
+// ErrShortPassword: a password for a file with a private key would be guessed.
+var ErrShortPassword = errors.New("the password of the file has fewer than 8 characters")
+
+// CheckFilePassword holds the password of a file with a private key against what it must be; with short, whoever asks knows
+// that it is short.
+func CheckFilePassword(p Password, short bool) error {
+	switch n := utf8.RuneCount(p.Secret().Bytes()); {
+	case n == 0:
+		return certfile.ErrExportPassword
+	case n < minPasswordCharacters && !short:
+		return ErrShortPassword
+	}
 	return nil
 }

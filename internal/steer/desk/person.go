@@ -31,13 +31,14 @@ const maxPeople = 100_000
 
 // PersonRequest asks for a certificate of a person, with its key, in a file that the person's mail program takes.
 type PersonRequest struct {
-	Profile  string   `json:"profile"`          // smime-sign, smime-encrypt or user
-	Email    string   `json:"email"`            //
-	Name     string   `json:"name,omitempty"`   // of the person; empty means the address
-	Kind     string   `json:"kind,omitempty"`   // of the key; empty means rsa-2048, which every mail program knows
-	Format   string   `json:"format,omitempty"` // of the PFX: "modern" (also when empty) or "windows2016"
-	Password Password `json:"password"`         // of the PFX
-	DryRun   bool     `json:"dryRun,omitempty"` // only say whether it would be issued
+	Profile  string   `json:"profile"`                 // smime-sign, smime-encrypt or user
+	Email    string   `json:"email"`                   //
+	Name     string   `json:"name,omitempty"`          // of the person; empty means the address
+	Kind     string   `json:"kind,omitempty"`          // of the key; empty means rsa-2048, which every mail program knows
+	Format   string   `json:"format,omitempty"`        // of the PFX: "modern" (also when empty) or "windows2016"
+	Password Password `json:"password"`                // of the PFX
+	Short    bool     `json:"shortPassword,omitempty"` // a password of fewer than eight characters is meant
+	DryRun   bool     `json:"dryRun,omitempty"`        // only say whether it would be issued
 }
 
 // Check finds what is wrong with the request itself.
@@ -80,8 +81,10 @@ func (d *Desk) IssuePerson(ctx context.Context, who state.Actor, r PersonRequest
 	if err := r.Check(); err != nil {
 		return nil, err
 	}
-	if len(r.Password.Secret()) == 0 && !r.DryRun {
-		return nil, certfile.ErrExportPassword
+	if !r.DryRun {
+		if err := CheckFilePassword(r.Password, r.Short); err != nil {
+			return nil, err
+		}
 	}
 	profile, err := d.profile(ctx, r.Profile)
 	if err != nil {
@@ -180,6 +183,10 @@ func (d *Desk) giveUpKey(ctx context.Context, serial string) error {
 // giveUpIn is the same within a transaction.
 func giveUpIn(tx *state.Tx, i state.Issuance, why string) error {
 	if err := tx.DropKey(i.Serial); err != nil {
+		return err
+	}
+	// What would be kept for decrypting is for letters that nobody can have written, and holds its line in the book.
+	if err := tx.DropPersonKey(i.Serial); err != nil {
 		return err
 	}
 	if i.RevokedAt.IsZero() {

@@ -49,6 +49,9 @@ func (h *house) wantPeople(t *testing.T, f *PersonFile) {
 	if n := h.count(t, `SELECT count(*) FROM issuance WHERE secret_id IS NOT NULL`); n != 0 {
 		t.Errorf("%d keys are kept", n)
 	}
+	if n := h.count(t, `SELECT (SELECT count(*) FROM secret WHERE kind = 'person-key') + (SELECT count(*) FROM secret_recipient WHERE secret_id LIKE 'person-%')`); f == nil && n != 0 {
+		t.Errorf("of a person who has got nothing %d rows of a key are kept", n)
+	}
 	good := 0
 	if f != nil {
 		good = 1

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"postseal/internal/ground/certfile"
 	"postseal/internal/ground/keys"
 	"postseal/internal/ground/state"
 	"postseal/internal/ground/x509cert"
@@ -18,9 +17,10 @@ var ErrKeyNotKept = errors.New("its key is not kept here")
 
 // PersonKeyRequest asks for the kept key of a person once more.
 type PersonKeyRequest struct {
-	ID       string   `json:"id"`               // the serial of a certificate of smime-encrypt, or the person's address, which means the newest
-	Format   string   `json:"format,omitempty"` // as of [PersonRequest]
-	Password Password `json:"password"`         // of the PFX
+	ID       string   `json:"id"`                      // the serial of a certificate of smime-encrypt, or the person's address, which means the newest
+	Format   string   `json:"format,omitempty"`        // as of [PersonRequest]
+	Password Password `json:"password"`                // of the PFX
+	Short    bool     `json:"shortPassword,omitempty"` // as of [PersonRequest]
 }
 
 // Check finds what is wrong with the request itself.
@@ -28,10 +28,7 @@ func (r PersonKeyRequest) Check() error {
 	if strings.TrimSpace(r.ID) == "" || len(r.ID) > 320 {
 		return &ValueError{"ID", r.ID, "want a serial, or an e-mail address"}
 	}
-	if len(r.Password.Secret()) == 0 {
-		return certfile.ErrExportPassword
-	}
-	return nil
+	return CheckFilePassword(r.Password, r.Short)
 }
 
 // keeping seals a key of a person, and returns what stores it in the commit that plans its certificate: there is never a

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"postseal/internal/ground/certfile"
 	"postseal/internal/ground/state"
 	"postseal/internal/ground/x509cert"
 	"postseal/internal/issue/ca"
@@ -30,7 +29,8 @@ type RootKeyRequest struct {
 	Name     string     `json:"name,omitempty"` // of the root, see ca show; empty means the one in force
 	File     ImportFile `json:"file,omitzero"`  // of the export; not for an export
 	Password Password   `json:"password,omitzero"`
-	Confirm  bool       `json:"confirm,omitempty"` // export: the user knows that a private key leaves
+	Short    bool       `json:"shortPassword,omitempty"` // export: a password of fewer than eight characters is meant
+	Confirm  bool       `json:"confirm,omitempty"`       // export: the user knows that a private key leaves
 }
 
 // rootNamed finds a root of ours that has a certificate.
@@ -69,11 +69,11 @@ func (d *Desk) ExportRoot(ctx context.Context, who state.Actor, r RootKeyRequest
 	if err != nil {
 		return nil, err
 	}
-	switch {
-	case a.SecretID == "":
+	if a.SecretID == "" {
 		return nil, fmt.Errorf("exporting %s: %w", a.Name, ErrKeyElsewhere)
-	case len(r.Password.Secret()) == 0:
-		return nil, fmt.Errorf("exporting %s: %w", a.Name, certfile.ErrExportPassword)
+	}
+	if err := CheckFilePassword(r.Password, r.Short); err != nil {
+		return nil, fmt.Errorf("exporting %s: %w", a.Name, err)
 	}
 	cert, err := x509cert.ParseCertificate(a.Certificate)
 	if err != nil {

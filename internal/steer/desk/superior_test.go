@@ -118,7 +118,52 @@ func (h *house) answer(t *testing.T, files ...[]byte) (*Change, error) {
 	for n, f := range files {
 		r.Files = append(r.Files, ImportFile{fmt.Sprintf("file-%d", n), f})
 	}
-	return h.ImportAuthority(t.Context(), tester(), r)
+	change, err := h.ImportAuthority(t.Context(), tester(), r)
+	// A foreign root that is not trusted yet is named by whoever has compared it: see TestAForeignRootIsNamed.
+	if untrusted, ok := errors.AsType[*UntrustedRootError](err); ok {
+		r.Root = untrusted.SHA256
+		return h.ImportAuthority(t.Context(), tester(), r)
+	}
+	return change, err
+}
+
+// TestAForeignRootIsNamed: whoever takes in an answer has everybody here trust the root above it, so he names it.
+func TestAForeignRootIsNamed(t *testing.T) {
+	t.Parallel()
+	h, w := subordinateHouse(t, "servers")
+	root := newForeignRoot(t, -1)
+	r := AuthorityAnswer{Files: []ImportFile{{"a.pem", root.sign(t, w.Requests[0].PEM, goodSubordinate)}, {"root.pem", root.above(t)}}}
+	_, err := h.ImportAuthority(t.Context(), tester(), r)
+	untrusted, ok := errors.AsType[*UntrustedRootError](err)
+	if !ok {
+		t.Fatalf("a root that nobody has named: got %v", err)
+	}
+	if n := h.count(t, `SELECT (SELECT count(*) FROM anchor) + (SELECT count(*) FROM authority WHERE state = 'active')`); n != 0 {
+		t.Errorf("%d things were taken in", n)
+	}
+	r.DryRun = true
+	if change, err := h.ImportAuthority(t.Context(), tester(), r); err != nil || !strings.Contains(strings.Join(change.Warnings, " "), "--root "+untrusted.SHA256) {
+		t.Errorf("a preview says %+v, %v", change, err)
+	}
+	r.DryRun = false
+	for _, bad := range []string{"x", untrusted.SHA256[:16], strings.Repeat("0", 64)} {
+		r.Root = bad
+		if _, err := h.ImportAuthority(t.Context(), tester(), r); err == nil {
+			t.Errorf("the root is taken as %q", bad)
+		}
+	}
+	r.Root = strings.ToUpper(untrusted.SHA256)
+	if _, err := h.ImportAuthority(t.Context(), tester(), r); err != nil {
+		t.Fatal(err)
+	}
+	// It is trusted now: what comes below it later needs no word.
+	if _, err := h.Rollover(t.Context(), tester(), RolloverRequest{Name: "servers"}); err != nil {
+		t.Fatal(err)
+	}
+	r = AuthorityAnswer{Files: []ImportFile{{"b.pem", root.sign(t, h.waiting(t).Requests[0].PEM, goodSubordinate)}}}
+	if _, err := h.ImportAuthority(t.Context(), tester(), r); err != nil {
+		t.Errorf("below a root that is trusted: %v", err)
+	}
 }
 
 // verified lets openssl say whether what a lineage serves is good below a root.

@@ -3,7 +3,9 @@ package desk
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"crypto/x509"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -26,16 +28,41 @@ type AnswerError struct {
 // Error names the authority first.
 func (e *AnswerError) Error() string { return fmt.Sprintf("answer for %s: %s", clip(e.Name), e.Reason) }
 
+// UntrustedRootError says that an answer comes below a root that is not trusted here, and that nobody has named.
+type UntrustedRootError struct {
+	Subject string
+	SHA256  string
+}
+
+// Error names the root as its owner does.
+func (e *UntrustedRootError) Error() string {
+	return fmt.Sprintf("the root %q is not trusted here: its SHA-256 is %s", clip(e.Subject), e.SHA256)
+}
+
 // AuthorityAnswer brings what the authority above has signed: certificates with their chain, in any of the forms of package
 // certfile, or the answer of a ceremony.
 type AuthorityAnswer struct {
 	Doing
 	Files []ImportFile `json:"files"`
+	// Root is the SHA-256 of the root that stands above, in hex, by which whoever imports has compared it with what its owner
+	// says. It is asked for when that root is not trusted here yet: from then on it is.
+	Root string `json:"root,omitempty"`
+}
+
+// Check finds what is wrong with the request itself.
+func (r AuthorityAnswer) Check() error {
+	if raw, err := hex.DecodeString(plainHex(r.Root)); r.Root != "" && (err != nil || len(raw) != sha256.Size) {
+		return &ValueError{"--root", r.Root, "want the SHA-256 of the root's certificate, 64 hex digits"}
+	}
+	return nil
 }
 
 // ImportAuthority takes the answer in: requests that wait are completed, and their authorities issue from then on. What does
 // not belong to a request, or what clients would not accept below, is refused, and nothing is changed.
 func (d *Desk) ImportAuthority(ctx context.Context, who state.Actor, r AuthorityAnswer) (*Change, error) {
+	if err := r.Check(); err != nil {
+		return nil, err
+	}
 	var answer *ceremony.Answer
 	var certificates []*x509.Certificate
 	for _, f := range r.Files {
@@ -77,6 +104,11 @@ func (d *Desk) ImportAuthority(ctx context.Context, who state.Actor, r Authority
 			var known []*x509.Certificate
 			if known, err = d.knownIssuers(ctx); err == nil {
 				a.pool = slices.Concat(certificates, known, v.roots())
+				for _, anchor := range v.judge.anchors {
+					a.trusted = append(a.trusted, anchor.SHA256)
+				}
+				a.trusted = append(a.trusted, plainHex(r.Root))
+				a.dry = r.DryRun
 				err = a.foreign(certificates)
 			}
 		}
@@ -96,6 +128,9 @@ type answering struct {
 	pool   []*x509.Certificate // among which chains are looked for
 	steps  []func(tx *state.Tx) error
 	taken  int
+
+	trusted []string // SHA-256 of roots that may stand above: those that are trusted, and the one that was named
+	dry     bool
 }
 
 func (a *answering) store(tx *state.Tx) error {
@@ -128,7 +163,11 @@ func (a *answering) foreign(certificates []*x509.Certificate) error {
 		if best == nil {
 			continue
 		}
-		if err := a.take(q, best, a.climb(best)); err != nil {
+		chain := a.climb(best)
+		if err := a.take(q, best, chain); err != nil {
+			return err
+		}
+		if err := a.confirmed(chain[len(chain)-1]); err != nil {
 			return err
 		}
 	}
@@ -137,6 +176,23 @@ func (a *answering) foreign(certificates []*x509.Certificate) error {
 		return fmt.Errorf("taking in an answer: %w", ErrNothingWaits)
 	case a.taken == 0:
 		return &AnswerError{Name: x509cert.SubjectText(certificates[0].Subject), Reason: "no request that waits has the key of a certificate in the files"}
+	}
+	return nil
+}
+
+// confirmed refuses a root that nobody has compared: whoever takes in an answer below it has everybody here trust it. A
+// preview says so, because it is how one learns what to compare.
+func (a *answering) confirmed(root *x509.Certificate) error {
+	sum := x509cert.Inspect(root).SHA256
+	if slices.Contains(a.trusted, sum) {
+		return nil
+	}
+	e := &UntrustedRootError{Subject: x509cert.SubjectText(root.Subject), SHA256: sum}
+	if !a.dry {
+		return fmt.Errorf("taking in an answer: %w", e)
+	}
+	if text := e.Error() + "; compare it with what its owner says, and name it: --root " + sum; !slices.Contains(a.change.Warnings, text) {
+		a.change.Warnings = append(a.change.Warnings, text)
 	}
 	return nil
 }

@@ -29,7 +29,7 @@ func authorityEntries() []entry {
 		wrong(as("ca.LifeError", always[*ca.LifeError]("ask for less, or leave it to the profile"))),
 		wrong(as("ca.ProfileError", always[*ca.ProfileError]("correct the profile; what was in force before still is"))),
 		wrong(is("crl.ErrUnknownReason", crl.ErrUnknownReason, "leave the reason out if none of them fits")),
-		is("desk.ErrAuthorityExists", desk.ErrAuthorityExists, "nothing was changed; look at it with: postseal ca show"),
+		is("desk.ErrAuthorityExists", desk.ErrAuthorityExists, "nothing was changed; look at it with: postseal ca show; add an authority for a purpose that has none: postseal ca init --purpose PURPOSE"),
 		is("desk.ErrNoAuthority", desk.ErrNoAuthority, "make one: postseal ca init; which parts there are of one that was made: postseal ca show"),
 		is("desk.ErrKeyElsewhere", desk.ErrKeyElsewhere, "bring its key back: postseal ca root import FILE; or let it sign where it is: postseal ca request --out FILE, then postseal ca ceremony FILE"),
 		is("desk.ErrKeyHere", desk.ErrKeyHere, "nothing was changed; to take it out: postseal ca root remove --exported FILE"),
@@ -40,6 +40,10 @@ func authorityEntries() []entry {
 		as("ca.SubordinateError", always[*ca.SubordinateError]("nothing was changed; ask the authority above for a certificate of a subordinate authority, with its whole chain; for AD CS see docs/howto-adcs-subordinate.md")),
 		as("ceremony.FileError", always[*ceremony.FileError]("write the request again on the server: postseal ca request --out FILE; the answer is what postseal ca ceremony has written")),
 		is("desk.ErrApproval", desk.ErrApproval, "ask with: postseal ca issue --csr FILE; the request then waits for a second person: postseal ca pending"),
+		wrong(is("desk.ErrShortPassword", desk.ErrShortPassword, "give a longer one, or, where a program takes no other: --short-password")),
+		as("desk.UntrustedRootError", func(e *desk.UntrustedRootError) string {
+			return "compare its SHA-256 with what the owner of the root says, and name it: postseal ca import FILE --root " + e.SHA256
+		}),
 		is("desk.ErrRootRevocation", desk.ErrRootRevocation, "give it a successor and every machine the new root: postseal ca rollover root; then believe it no more: postseal trust distrust FILE"),
 		is("state.ErrAuthorityRevoked", state.ErrAuthorityRevoked, "another issues in its place: postseal ca show; without one make it: postseal ca init --purpose PURPOSE"),
 		is("zlint.ErrNoProgram", zlint.ErrNoProgram, "put postseal-zlint beside postseal: make build makes both"),

@@ -147,6 +147,7 @@ func koreanProblems() map[string]string {
 		"certfile.FormatError":            "파일을 읽을 수 없습니다. PFX, PEM, P7B 파일로 다시 받으십시오.",
 		"certfile.LimitError":             "TLS 인증서 파일로는 너무 큽니다. 필요한 것만 꺼내어 올리십시오.",
 		"certfile.ErrNoMAC":               "이 PFX에는 변조를 확인할 값(MAC)이 없습니다. MAC을 넣어 다시 만드십시오.",
+		"desk.ErrShortPassword":           "개인 키가 든 파일의 암호는 여덟 글자 이상이어야 합니다. 더 긴 암호를 적으십시오.",
 		"certfile.ErrExportPassword":      "개인 키가 든 파일에는 빈 암호를 쓸 수 없습니다. 암호를 적으십시오.",
 		"keys.ErrUnknownKind":             "모르는 종류의 키입니다.",
 		"keys.ErrEncrypted":               "암호가 걸린 키입니다. 암호를 적으십시오.",
