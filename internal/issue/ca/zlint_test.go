@@ -67,6 +67,9 @@ func TestZLintReadsEverything(t *testing.T) {
 	reasons := zlint.Reasons()
 	// Those that ca init makes have the organisation's name, so this is no reason in the program.
 	reasons["e_ca_organization_name_missing"] = "the test's issuing authorities have a common name alone"
+	// The names and addresses here are public ones; TestZLintReadsInternalNames (package desk) has others.
+	delete(reasons, "e_dnsname_not_valid_tld")
+	delete(reasons, "w_sub_cert_aia_contains_internal_names")
 	z.Report(t, reasons)
 }
 

@@ -10,6 +10,7 @@ func Reasons() map[string]string {
 		aRequest = "the answers of OCSP have a signer below this authority, and whoever intersects usages along the chain wants that one there too (docs/issuance.md)"
 		private  = "an organisation certifies the addresses of its own networks, which a public authority may not"
 		short    = "RFC 9608 section 3: what is never revoked names no responder"
+		internal = "an organisation certifies names of its own, also below domains that no public registry knows, and publishes there"
 	)
 	return map[string]string{
 		"e_sub_cert_certificate_policies_missing":                  public,
@@ -33,6 +34,8 @@ func Reasons() map[string]string {
 		"e_ext_san_contains_reserved_ip":                           private,
 		"w_sub_cert_aia_does_not_contain_issuing_ca_url":           short,
 		"e_sub_cert_aia_missing":                                   short,
+		"e_dnsname_not_valid_tld":                                  internal,
+		"w_sub_cert_aia_contains_internal_names":                   internal,
 		"e_crl_next_update_invalid":                                "a rule for lists of subscribers' certificates; a root's list names authorities alone, and its key is to be in a safe",
 	}
 }

@@ -213,3 +213,50 @@ func TestZLintFails(t *testing.T) {
 	}
 	h.wantLints(t, "a better child", lintFinding)
 }
+
+// TestZLintReadsInternalNames: an organisation whose domain no registry knows, as a trial's is, and whose networks are its
+// own, issues from every profile; nothing of it is an alarm.
+func TestZLintReadsInternalNames(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, func(o *SetupOptions) { o.Domains, o.Host = []string{"corp.test"}, "mail1.corp.test" })
+	if err := initialise(h.Desk); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.Extend(t.Context(), tester(), ExtendRequest{Networks: []string{"10.0.0.0/8"}}); err != nil {
+		t.Fatal(err)
+	}
+	profiles, err := h.profileOptions(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, p := range profiles {
+		for _, names := range [][]string{{"mail.corp.test"}, {"corp.test", "a.corp.test"}, {"*.corp.test"}, {"10.1.2.3"}} {
+			if _, err := h.Certify(t.Context(), tester(), CertifyRequest{Profile: p.Name, CSR: newCSR(t, "x.corp.test"), Domains: names}); err == nil {
+				n++
+			}
+		}
+		if _, err := h.Certify(t.Context(), tester(), CertifyRequest{Profile: p.Name, CSR: newCSR(t, "x.corp.test"), Emails: []string{"kim@corp.test"}}); err == nil {
+			n++
+		}
+	}
+	if n < 10 {
+		t.Fatalf("only %d were issued", n)
+	}
+	if _, err := h.RevocationList(t.Context(), ListRequest{Name: "servers", Shard: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.responder(t.Context(), "servers"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.lint(t, peers.ZLintProgram(t)); err != nil {
+		t.Fatal(err)
+	}
+	health, err := h.PKIHealth(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range health.ZLint.Findings {
+		t.Errorf("%s (%d): %s: %s", f.Lint, f.Count, f.Subject, f.Details)
+	}
+}
