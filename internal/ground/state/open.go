@@ -243,6 +243,7 @@ func handle(path string, a access, connections int) (*sql.DB, error) {
 		return nil, fmt.Errorf("opening the state %s: %w", path, err)
 	}
 	db.SetMaxOpenConns(connections)
+	db.SetMaxIdleConns(connections) // one that is closed takes its compiled statements with it
 	return db, nil
 }
 

@@ -75,17 +75,16 @@ func ParseMessage(body []byte) (*Message, error) {
 	if m.signature, err = decode(*j.Signature); err != nil {
 		return nil, errors.New("message: its signature is not base64url")
 	}
-	var critical struct {
+	var header struct {
+		Header
 		Crit, B64 json.RawMessage
 	}
-	if err := ReadJSON(protected, &m.Header); err != nil {
+	if err := ReadJSON(protected, &header); err != nil {
 		return nil, fmt.Errorf("message header: %w", err)
 	}
-	if err := json.Unmarshal(protected, &critical); err != nil {
-		return nil, fmt.Errorf("message header: %w", err)
-	}
+	m.Header = header.Header
 	// RFC 7515 section 4.1.11: what is critical and not known must be refused. RFC 7797's b64 would change what is signed.
-	if critical.Crit != nil || critical.B64 != nil {
+	if header.Crit != nil || header.B64 != nil {
 		return nil, errors.New("message header: it wants an extension that is not known here")
 	}
 	return m, nil

@@ -137,7 +137,7 @@ func (q *question) accountAt(parts []string) error {
 	}
 	switch {
 	case r.Status == acme.StatusDeactivated:
-		err := q.append(func(tx *state.Tx) error {
+		err := q.changeAccount(func(tx *state.Tx) error {
 			if err := tx.EndACMEAccount(q.account.ID, state.ACMEDeactivated); err != nil {
 				return err
 			}
@@ -153,7 +153,7 @@ func (q *question) accountAt(parts []string) error {
 		if err := checkContact(*r.Contact); err != nil {
 			return err
 		}
-		err := q.append(func(tx *state.Tx) error {
+		err := q.changeAccount(func(tx *state.Tx) error {
 			if err := tx.SetACMEContact(q.account.ID, *r.Contact); err != nil {
 				return err
 			}

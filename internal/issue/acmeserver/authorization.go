@@ -60,6 +60,7 @@ func (q *question) authorizationAt(parts []string) error {
 	if err != nil {
 		return err
 	}
+	q.s.pending.forget(o.row.ID)
 	err = q.append(func(tx *state.Tx) error {
 		if err := tx.SetACMEOrder(o.row.ID, stored, o.row.Error); err != nil {
 			return err

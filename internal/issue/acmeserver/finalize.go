@@ -61,6 +61,8 @@ func (q *question) finalize(parts []string) error {
 	if err != nil {
 		return err
 	}
+	q.s.pending.forget(o.row.ID)
+	var planned string
 	err = q.s.Authority.Certify(q.r.Context(), Ask{Purpose: q.authority, Profile: o.row.Profile, PublicKey: public, Names: o.names(), Requester: requester(q.account.ID), Who: q.who(),
 		Planned: func(tx *state.Tx, serial string) error {
 			a, err := tx.ACMEAccount(q.account.ID)
@@ -70,13 +72,11 @@ func (q *question) finalize(parts []string) error {
 			if a.Status != state.ACMEValid { // shut out while the request was on its way
 				return acme.Problemf(acme.Unauthorized, "the account is %s", a.Status)
 			}
+			planned = serial
 			return tx.PlanACMEOrder(o.row.ID, stored, serial)
 		}})
-	again, loadErr := q.reload(parts[0])
-	if err == nil && loadErr != nil {
-		return loadErr
-	}
 	if err != nil {
+		again, loadErr := q.reload(parts[0])
 		if loadErr == nil && again.row.Serial != "" {
 			// It is planned, whatever the error: it will be finished, and the client waits for that.
 			q.s.Log.ErrorContext(q.r.Context(), "issuing for an order", "order", o.row.ID, "serial", again.row.Serial, "err", err)
@@ -85,7 +85,8 @@ func (q *question) finalize(parts []string) error {
 		return issueProblem(err)
 	}
 	q.s.proofs.forget(o.row.ID)
-	return q.showOrder(http.StatusOK, again)
+	o.row.Serial, o.row.Issued = planned, true // as the row says by now
+	return q.showOrder(http.StatusOK, o)
 }
 
 // reload reads an order though the client may be gone.

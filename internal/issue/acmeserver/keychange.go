@@ -37,7 +37,7 @@ func (q *question) keyChange([]string) error {
 	}
 	a := q.account
 	a.Thumbprint, a.JWK = fresh.Thumbprint(), fresh.JWK()
-	err = q.append(func(tx *state.Tx) error {
+	err = q.changeAccount(func(tx *state.Tx) error {
 		if err := tx.SetACMEAccountKey(a, old.Thumbprint()); err != nil {
 			return err
 		}

@@ -93,16 +93,11 @@ func (q *question) findAccount(kid string) error {
 	if !ok || len(id) > 64 {
 		return acme.Problemf(acme.AccountDoesNotExist, "kid is no address of an account here")
 	}
-	err := q.s.State.View(q.r.Context(), func(tx *state.Tx) (err error) {
-		q.account, err = tx.ACMEAccount(id)
-		return err
-	})
-	if errors.Is(err, state.ErrNotFound) || err == nil && q.account.Authority != q.authority {
+	found, err := q.s.account(q.r.Context(), id)
+	if errors.Is(err, state.ErrNotFound) || err == nil && found.row.Authority != q.authority {
 		return acme.Problemf(acme.AccountDoesNotExist, "there is no such account")
 	}
-	if err == nil {
-		q.key, err = acme.ParseKey([]byte(q.account.JWK))
-	}
+	q.account, q.key = found.row, found.key
 	return err
 }
 

@@ -133,6 +133,7 @@ func (q *question) newOrder([]string) error {
 	if err != nil {
 		return err // done and the answer lost: nobody knows its address, and it is tidied away
 	}
+	q.s.pending.keep(o)
 	return q.showOrder(http.StatusCreated, &o)
 }
 
@@ -216,6 +217,13 @@ func (q *question) one(p *ca.Profile, id acme.Identifier) (authorization, *acme.
 
 // load reads an order of the account, with what is in memory.
 func (q *question) load(id string) (*order, error) {
+	if o, ok := q.s.pending.of(id, time.Now()); ok {
+		if o.row.AccountID != q.account.ID {
+			return nil, notYours()
+		}
+		q.s.overlay(o)
+		return o, nil
+	}
 	var row state.ACMEOrder
 	err := q.s.State.View(q.r.Context(), func(tx *state.Tx) (err error) {
 		row, err = tx.ACMEOrder(id)
@@ -228,10 +236,12 @@ func (q *question) load(id string) (*order, error) {
 		return nil, err
 	}
 	if row.AccountID != q.account.ID {
-		return nil, acme.Problemf(acme.Unauthorized, "this is another's order")
+		return nil, notYours()
 	}
 	return q.s.complete(row)
 }
+
+func notYours() *acme.Problem { return acme.Problemf(acme.Unauthorized, "this is another's order") }
 
 // complete reads the authorizations of a row and puts what is in memory over them.
 func (s *Server) complete(row state.ACMEOrder) (*order, error) {
@@ -239,14 +249,20 @@ func (s *Server) complete(row state.ACMEOrder) (*order, error) {
 	if err := json.Unmarshal([]byte(row.Authorizations), &o.all); err != nil {
 		return nil, fmt.Errorf("reading order %s: %w", row.ID, err)
 	}
-	if row.Serial == "" {
-		s.proofs.mu.Lock()
-		if p, ok := s.proofs.byOrder[row.ID]; ok {
-			o.all = slices.Clone(p.all)
-		}
-		s.proofs.mu.Unlock()
-	}
+	s.overlay(o)
 	return o, nil
+}
+
+// overlay puts what is in memory over what an order says of its names.
+func (s *Server) overlay(o *order) {
+	if o.row.Serial != "" {
+		return
+	}
+	s.proofs.mu.Lock()
+	defer s.proofs.mu.Unlock()
+	if p, ok := s.proofs.byOrder[o.row.ID]; ok {
+		o.all = slices.Clone(p.all)
+	}
 }
 
 // orderAt shows an order. One whose issuance was left unfinished is finished here.

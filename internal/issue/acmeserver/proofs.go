@@ -114,6 +114,7 @@ func (s *Server) found(ctx context.Context, actor state.Actor, o *order, n int, 
 	if err == nil {
 		said, err = json.Marshal(problem)
 	}
+	s.pending.forget(o.row.ID)
 	if err == nil {
 		err = s.State.Append(ctx, actor, func(tx *state.Tx) error {
 			tx.ActFor(s.Server)
@@ -188,6 +189,9 @@ func (s *Server) keepProofs(ctx context.Context, now, before time.Time) {
 	p.mu.Unlock()
 	if len(due) == 0 {
 		return
+	}
+	for _, x := range due {
+		s.pending.forget(x.order)
 	}
 	err := s.State.Append(ctx, state.Actor{Who: "postseal", From: "acme"}, func(tx *state.Tx) error {
 		tx.ActFor(s.Server)

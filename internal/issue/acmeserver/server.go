@@ -95,7 +95,9 @@ type Server struct {
 
 	orders, renewals, failures, registrations, requests limit
 
-	proofs proofs
+	proofs   proofs
+	accounts accounts
+	pending  pending
 }
 
 // New makes a server.
