@@ -68,3 +68,13 @@ func wrong(e entry) entry {
 
 // always is advice that needs no data.
 func always[E error](text string) func(E) string { return func(E) string { return text } }
+
+// Names are the errors that there is advice about, "desk.ErrNoAuthority": all exported ones of the module, says a test.
+// Whoever words errors in another language holds his table against it.
+func Names() []string {
+	var names []string
+	for _, e := range entries() {
+		names = append(names, e.name)
+	}
+	return names
+}
