@@ -170,7 +170,7 @@ func TestPages(t *testing.T) {
 	t.Run("the overview", func(t *testing.T) {
 		body := html.UnescapeString(read(t, ask(t, h, request{target: "/", session: session})))
 		for _, want := range append(secrets(), "Postseal Server Auth Certificate", "Postseal Management", "Nothing needs attention",
-			"ECDSA-P256 + RSA-2048", "direct trust between servers", "1,825 days left", "submissions", "trial mailbox", "postseal setup --org NAME", "<time datetime=") {
+			"ECDSA-P256 + RSA-2048", "direct trust between servers", "1,825 days left", "submissions", "trial mailbox", "postseal setup <span>--org</span> NAME", "<time datetime=") {
 			if !strings.Contains(body, want) {
 				t.Errorf("the overview does not say %q", want)
 			}

@@ -50,7 +50,7 @@ func newPrinter(log *slog.Logger) *printer {
 		log = slog.New(slog.DiscardHandler)
 	}
 	p := &printer{log: log, languages: languages(), static: make(map[string]file), addresses: make(map[string]string)}
-	p.templates = template.Must(template.New("").Funcs(template.FuncMap{"pair": func(a, b any) []any { return []any{a, b} }}).ParseFS(files, "templates/*.html"))
+	p.templates = template.Must(template.New("").Funcs(template.FuncMap{"pair": func(a, b any) []any { return []any{a, b} }, "words": commandWords}).ParseFS(files, "templates/*.html"))
 	entries, err := fs.ReadDir(files, "static")
 	if err != nil {
 		panic("pages: internal error: " + err.Error())
