@@ -31,7 +31,7 @@ func (a *app) caListCommand() *cobra.Command {
 	f.StringVar(&q.Serial, "serial", "", "only this serial, in `HEX`")
 	f.StringVar(&q.Key, "key", "", "only this key: the SHA-256 of its SubjectPublicKeyInfo, in `HEX`")
 	f.StringVar(&q.Requester, "requester", "", "only what `WHO` has asked for, as listed")
-	f.StringVar(&q.Profile, "profile", "", "only of this `PROFILE`")
+	f.StringVar(&q.Profile, "profile", "", "only of this `PROFILE`, or of several with commas between")
 	f.StringVar(&q.Authority, "authority", "", "only by the authority of this `NAME`, see: postseal ca show")
 	f.StringVar(&q.Status, "status", "", "only with this `STATUS`: "+strings.Join(desk.BookStatuses(), ", "))
 	f.StringVar(&since, "since", "", "only what was asked for from this `TIME` on")
@@ -177,7 +177,7 @@ func (j *bookJSON) end() error {
 
 func (a *app) caCountsCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "counts", Short: "Count what the authority has issued: by week, profile and status", Args: noArgs,
+		Use: "counts", Short: "Count what the authority has issued: by month, week, profile and status", Args: noArgs,
 		Example: "  postseal ca counts",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			n, err := call[desk.BookNumbers](cmd.Context(), a, "ca/counts", admin.Nothing{})
@@ -198,6 +198,14 @@ func (a *app) caCountsCommand() *cobra.Command {
 			t = a.table("PROFILE", "ALL", "NOT ENDED")
 			for _, p := range n.Profiles {
 				t.row(p.Profile, fmt.Sprint(p.All), fmt.Sprint(p.Current))
+			}
+			if err := t.end(); err != nil {
+				return err
+			}
+			fmt.Fprintln(a.out)
+			t = a.table("MONTH", "ISSUED", "REVOKED", "ENDED")
+			for _, m := range n.Months {
+				t.row(m.Begins.Format("2006-01"), fmt.Sprint(m.Issued), fmt.Sprint(m.Revoked), fmt.Sprint(m.Ended))
 			}
 			if err := t.end(); err != nil {
 				return err

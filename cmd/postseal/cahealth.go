@@ -42,7 +42,7 @@ func (a *app) caHealthCommand() *cobra.Command {
 				return err
 			}
 			fmt.Fprintln(a.out)
-			t = a.table("LIST", "NUMBER", "SIGNED", "UNTIL", "BYTES", "CERTIFICATES", "STATE")
+			t = a.table("LIST", "NUMBER", "SIGNED", "UNTIL", "FETCHED", "BYTES", "CERTIFICATES", "REVOKED", "STATE")
 			for _, l := range h.Lists {
 				state := ""
 				switch {
@@ -55,15 +55,15 @@ func (a *app) caHealthCommand() *cobra.Command {
 				if l.Bytes > 0 {
 					bytes = fmt.Sprint(l.Bytes)
 				}
-				t.row(l.Address, l.Number, shownTime(l.ThisUpdate), shownTime(l.NextUpdate), bytes, fmt.Sprint(l.Issued), state)
+				t.row(l.Address, l.Number, shownTime(l.ThisUpdate), shownTime(l.NextUpdate), shownTime(l.Fetched), bytes, fmt.Sprint(l.Issued), fmt.Sprint(l.Revoked), state)
 			}
 			if err := t.end(); err != nil {
 				return err
 			}
 			fmt.Fprintln(a.out)
-			t = a.table("OCSP", "SIGNER SINCE", "NEXT SIGNER")
+			t = a.table("OCSP", "SIGNER SINCE", "NEXT SIGNER", "ASKED")
 			for _, r := range h.Responders {
-				t.row(r.Address, shownTime(r.Since), shownTime(r.Until))
+				t.row(r.Address, shownTime(r.Since), shownTime(r.Until), shownTime(r.Asked))
 			}
 			if err := t.end(); err != nil {
 				return err

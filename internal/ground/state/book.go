@@ -25,9 +25,9 @@ type BookQuery struct {
 	KeyID     string
 	Name      string // as Search, a name only
 	Requester string
-	Profile   string
-	Authority string // its id
-	Status    string // one of the words above, at the time of the transaction
+	Profiles  []string // one of these
+	Authority string   // its id
+	Status    string   // one of the words above, at the time of the transaction
 	Since     time.Time
 	Until     time.Time // planned before
 	Ends      time.Time // ends before
@@ -95,8 +95,23 @@ func (tx *Tx) Book(q BookQuery) ([]Issuance, error) {
 	case BookEnded:
 		w.and("i.certificate IS NOT NULL AND i.revoked_at IS NULL AND i.not_after < %s", now)
 	}
-	if q.Profile != "" {
-		w.and("i.profile || '' = %s", q.Profile) // its index is no help to what is wanted in the order of time
+	if len(q.Profiles) > 0 {
+		// Few lines are found by the index of profiles; with many it is no help to what is wanted in the order of time.
+		column := "i.profile || ''" // no index knows that
+		if !indexed {
+			n, err := tx.ofProfiles(q.Profiles, q.few)
+			if err != nil {
+				return nil, err
+			}
+			if n < q.few {
+				column, indexed = "i.profile", true
+			}
+		}
+		args := make([]any, len(q.Profiles))
+		for n, one := range q.Profiles {
+			args[n] = one
+		}
+		w.and(column+" IN (%s"+strings.Repeat(", %s", len(args)-1)+")", args...)
 	}
 	if !q.Ends.IsZero() {
 		w.and("i.not_after < %s", micro(q.Ends))
@@ -154,7 +169,7 @@ func scanLine(scan func(...any) error) (Issuance, error) {
 	return i, err
 }
 
-// nameLines reads the names of lines.
+// nameLines reads the names of lines, and which have a key that is kept for a person.
 func (tx *Tx) nameLines(lines []Issuance) error {
 	const most = 500 // placeholders in one question
 	for part := range slices.Chunk(lines, most) {
@@ -178,8 +193,31 @@ func (tx *Tx) nameLines(lines []Issuance) error {
 		for i := range part {
 			slices.Sort(part[i].Names)
 		}
+		for i, serial := range args {
+			args[i] = PersonKeyID(serial.(string))
+		}
+		kept, err := collect(tx, `SELECT id FROM secret WHERE id IN (`+strings.Join(places, ", ")+`)`, func(scan func(...any) error) (id string, err error) {
+			return id, scan(&id)
+		}, args...)
+		if err != nil {
+			return fmt.Errorf("reading which keys of the book are kept: %w", err)
+		}
+		for _, id := range kept {
+			part[index[strings.TrimPrefix(id, PersonKeyID(""))]].KeyKept = true
+		}
 	}
 	return nil
+}
+
+// ofProfiles counts the lines of profiles, up to a number.
+func (tx *Tx) ofProfiles(profiles []string, most int) (n int, err error) {
+	for _, one := range profiles {
+		some, err := tx.atMost(most, `SELECT 1 FROM issuance WHERE profile = $1`, one)
+		if n += some; err != nil || n >= most {
+			return n, err
+		}
+	}
+	return n, nil
 }
 
 // where is a condition with its arguments.
@@ -244,78 +282,6 @@ func readable(name string) string {
 		return local + "@" + host
 	}
 	return host
-}
-
-// BookCounts are the numbers of the book at the time of the transaction.
-type BookCounts struct {
-	Weeks    []WeekCount // without those in which nothing was issued, the oldest first
-	Profiles []ProfileCount
-	Planned  int
-	Revoked  int // ended ones too
-	Valid    int // issued, not revoked, and not ended
-	Ended    int // not revoked
-}
-
-// WeekCount says how many were planned in a week.
-type WeekCount struct {
-	Begins time.Time // Monday, 00:00 UTC
-	Issued int
-}
-
-// ProfileCount says how many lines a profile has.
-type ProfileCount struct {
-	Profile string
-	All     int
-	Current int // not ended, whether revoked or not
-}
-
-// week is the length of one, and monday the first after the epoch, in microseconds.
-const (
-	week   = int64(7 * 24 * time.Hour / time.Microsecond)
-	monday = int64(4 * 24 * time.Hour / time.Microsecond)
-)
-
-// CountBook counts; weeks from the time since on.
-func (tx *Tx) CountBook(since time.Time) (BookCounts, error) {
-	var c BookCounts
-	weeks, err := collect(tx, `SELECT (i.planned_at - $1) / $2, count(*) FROM authority a JOIN issuance i ON i.authority_id = a.id WHERE i.planned_at >= $3 GROUP BY 1 ORDER BY 1`, func(scan func(...any) error) (w WeekCount, err error) {
-		var number int64
-		err = scan(&number, &w.Issued)
-		w.Begins = fromMicro(monday + number*week).UTC()
-		return w, err
-	}, monday, week, micro(since))
-	if err != nil {
-		return c, fmt.Errorf("counting the book: %w", err)
-	}
-	c.Weeks = weeks
-	now := micro(tx.now)
-	c.Profiles, err = collect(tx, `SELECT profile, count(*), sum(CASE WHEN not_after >= $1 THEN 1 ELSE 0 END) FROM issuance GROUP BY profile ORDER BY profile`, func(scan func(...any) error) (p ProfileCount, err error) {
-		return p, scan(&p.Profile, &p.All, &p.Current)
-	}, now)
-	if err != nil {
-		return c, fmt.Errorf("counting the book: %w", err)
-	}
-	var revoked, plannedCurrent int
-	for _, one := range []struct {
-		into  *int
-		query string
-	}{
-		{&c.Revoked, `SELECT count(*) FROM issuance WHERE revoked_at IS NOT NULL AND 0 <= $1`},
-		{&revoked, `SELECT count(*) FROM issuance WHERE revoked_at IS NOT NULL AND not_after >= $1`},
-		{&c.Planned, `SELECT count(*) FROM issuance WHERE certificate IS NULL AND revoked_at IS NULL AND 0 <= $1`},
-		{&plannedCurrent, `SELECT count(*) FROM issuance WHERE certificate IS NULL AND revoked_at IS NULL AND not_after >= $1`},
-	} {
-		if err := tx.tx.QueryRowContext(tx.ctx, one.query, now).Scan(one.into); err != nil {
-			return c, fmt.Errorf("counting the book: %w", err)
-		}
-	}
-	all, current := 0, 0
-	for _, p := range c.Profiles {
-		all, current = all+p.All, current+p.Current
-	}
-	c.Valid = current - revoked - plannedCurrent
-	c.Ended = all - c.Revoked - c.Planned - c.Valid
-	return c, nil
 }
 
 // BookRule says how many days a line stays after the end of its certificate; 0 is for ever.

@@ -95,13 +95,15 @@ func TestTheBookIsSearchedInPages(t *testing.T) {
 		"half a label":         {BookQuery{Search: "xample.com"}, func(int) bool { return false }},
 		"a person":             {BookQuery{Name: "u9@example.com"}, func(i int) bool { return i == 9 }},
 		"a requester":          {BookQuery{Requester: "r2"}, func(i int) bool { return i%5 == 2 }},
-		"a profile":            {BookQuery{Profile: "user"}, func(i int) bool { return i%2 == 1 }},
+		"a profile":            {BookQuery{Profiles: []string{"user"}}, func(i int) bool { return i%2 == 1 }},
+		"two profiles":         {BookQuery{Profiles: []string{"user", "server"}}, func(int) bool { return true }},
+		"a domain of profiles": {BookQuery{Search: "s1.example.com", Profiles: []string{"user", "nobody"}}, func(i int) bool { return i%3 == 1 && i%2 == 1 }},
 		"an authority":         {BookQuery{Authority: "a1"}, func(i int) bool { return i%2 == 0 }},
 		"revoked":              {BookQuery{Status: BookRevoked}, revoked},
 		"planned":              {BookQuery{Status: BookPlanned}, func(i int) bool { return !recorded(i) && !revoked(i) }},
 		"ended":                {BookQuery{Status: BookEnded}, func(i int) bool { return ended(i) && recorded(i) && !revoked(i) }},
 		"issued":               {BookQuery{Status: BookIssued}, func(i int) bool { return recorded(i) && !revoked(i) && !ended(i) }},
-		"revoked of a person":  {BookQuery{Status: BookRevoked, Requester: "r1", Profile: "user"}, func(i int) bool { return revoked(i) && i%5 == 1 && i%2 == 1 }},
+		"revoked of a person":  {BookQuery{Status: BookRevoked, Requester: "r1", Profiles: []string{"user"}}, func(i int) bool { return revoked(i) && i%5 == 1 && i%2 == 1 }},
 		"one that ends sooner": {BookQuery{Ends: time.Now()}, ended},
 		"the last hour":        {BookQuery{Since: time.Now().Add(-time.Hour - 30*time.Second)}, func(i int) bool { return i >= n-60 }},
 		"before the last hour": {BookQuery{Until: time.Now().Add(-time.Hour - 30*time.Second), Authority: "a2"}, func(i int) bool { return i < n-60 && i%2 == 1 }},
@@ -135,6 +137,10 @@ func TestTheBookIsCounted(t *testing.T) {
 		}
 		if issued != n || c.Planned+c.Revoked+c.Valid+c.Ended != n || c.Revoked != 100 || c.Ended != 3 || len(c.Profiles) != 2 || c.Profiles[0].All != 150 {
 			t.Errorf("got %+v", c)
+		}
+		whole := []time.Time{time.Now().AddDate(0, 0, -1), time.Now().Add(-100*time.Minute - 30*time.Second), time.Now().Add(24 * time.Hour)}
+		if c, err := tx.CountBook(time.Now(), whole...); err != nil || len(c.Months) != 3 || c.Months[0] != (MonthCount{whole[0].UTC(), 200, 66, 0}) || c.Months[1] != (MonthCount{whole[1].UTC(), 100, 34, 4}) || c.Months[2] != (MonthCount{Begins: whole[2].UTC()}) {
+			t.Errorf("months: got %+v, %v", c.Months, err)
 		}
 		c, err2 := tx.CountBook(time.Now().Add(time.Hour))
 		if len(c.Weeks) != 0 {

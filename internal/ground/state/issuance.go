@@ -32,6 +32,7 @@ type Issuance struct {
 	Reason      int       // CRLReason, RFC 5280 section 5.3.1
 	SecretID    string    // of the key that was made for it here, until a lineage holds it; empty: none waits
 	Thumbprint  string    // SHA-1 of the certificate, upper-case hex; empty: there is none yet
+	KeyKept     bool      // a key for a person is kept, see [PersonKeyID]; only [Tx.Book] says so
 }
 
 // PlanIssuance writes a certificate down before it is signed, and counts it in its shard. A serial that is there already

@@ -133,3 +133,31 @@ func scanShard(scan func(...any) error) (Shard, error) {
 	}
 	return s, err
 }
+
+// ShardName names a list.
+type ShardName struct {
+	AuthorityID string
+	Number      int64
+}
+
+// RevokedInShards counts the revoked certificates of each list, ended ones too; number 0 has all of its authority.
+func (tx *Tx) RevokedInShards() (map[ShardName]int64, error) {
+	type row struct {
+		name ShardName
+		n    int64
+	}
+	rows, err := collect(tx, `SELECT authority_id, shard, count(*) FROM issuance WHERE revoked_at IS NOT NULL GROUP BY authority_id, shard`, func(scan func(...any) error) (r row, err error) {
+		return r, scan(&r.name.AuthorityID, &r.name.Number, &r.n)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("counting revoked certificates: %w", err)
+	}
+	all := make(map[ShardName]int64)
+	for _, r := range rows {
+		all[r.name] += r.n
+		if r.name.Number != 0 {
+			all[ShardName{AuthorityID: r.name.AuthorityID}] += r.n
+		}
+	}
+	return all, nil
+}

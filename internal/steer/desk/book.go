@@ -29,12 +29,12 @@ func BookStatuses() []string {
 
 // IssuedQuery asks for lines of the book. Whatever is not empty narrows it.
 type IssuedQuery struct {
-	Search     string    `json:"search,omitempty"`    // a serial, the SHA-256 of a key, a name, or a domain with everything below it
-	Serial     string    `json:"serial,omitempty"`    // hex, with or without colons
-	Key        string    `json:"key,omitempty"`       // SHA-256 of the SubjectPublicKeyInfo, hex
-	Name       string    `json:"name,omitempty"`      // a host, an address, or a domain with everything below it
-	Requester  string    `json:"requester,omitempty"` // exactly as it is listed
-	Profile    string    `json:"profile,omitempty"`
+	Search     string    `json:"search,omitempty"`     // a serial, the SHA-256 of a key, a name, or a domain with everything below it
+	Serial     string    `json:"serial,omitempty"`     // hex, with or without colons
+	Key        string    `json:"key,omitempty"`        // SHA-256 of the SubjectPublicKeyInfo, hex
+	Name       string    `json:"name,omitempty"`       // a host, an address, or a domain with everything below it
+	Requester  string    `json:"requester,omitempty"`  // exactly as it is listed
+	Profile    string    `json:"profile,omitempty"`    // or several, with commas between
 	Authority  string    `json:"authority,omitempty"`  // its name
 	Status     string    `json:"status,omitempty"`     // planned, issued, revoked or ended
 	Since      time.Time `json:"since,omitzero"`       // asked for from then on
@@ -50,11 +50,21 @@ func (q IssuedQuery) Check() error {
 	return err
 }
 
+// profilesIn are the names of profiles in a list. Their letters are a-z, 0-9 and hyphens, so a comma is none of them.
+func profilesIn(list string) (all []string) {
+	for one := range strings.SplitSeq(list, ",") {
+		if one = strings.TrimSpace(one); one != "" {
+			all = append(all, one)
+		}
+	}
+	return all
+}
+
 func (q IssuedQuery) asked() (state.BookQuery, error) {
 	plain := func(hex string) string {
 		return strings.ToLower(strings.ReplaceAll(strings.TrimSpace(hex), ":", ""))
 	}
-	b := state.BookQuery{Search: strings.TrimSpace(q.Search), Serial: plain(q.Serial), KeyID: plain(q.Key), Name: strings.TrimSpace(q.Name), Requester: q.Requester, Profile: q.Profile, Status: q.Status,
+	b := state.BookQuery{Search: strings.TrimSpace(q.Search), Serial: plain(q.Serial), KeyID: plain(q.Key), Name: strings.TrimSpace(q.Name), Requester: q.Requester, Profiles: profilesIn(q.Profile), Status: q.Status,
 		Since: q.Since, Until: q.Until, Limit: cmp.Or(q.Limit, bookListed)}
 	if b.Limit < 1 || b.Limit > maxBook {
 		return b, &ValueError{"--limit", fmt.Sprint(q.Limit), fmt.Sprintf("want 1 to %d", maxBook)}
@@ -100,6 +110,7 @@ type IssuedView struct {
 	NotAfter  time.Time `json:"notAfter"`
 	RevokedAt time.Time `json:"revokedAt,omitzero"`
 	Reason    string    `json:"reason,omitempty"`
+	KeyKept   bool      `json:"keyKept,omitempty"` // the key of a person is kept, and can be exported again
 }
 
 // Issued shows a page of what our own authority has issued, the newest first.
@@ -147,7 +158,7 @@ func (d *Desk) Issued(ctx context.Context, q IssuedQuery) (*IssuedPage, error) {
 
 func issuedView(i state.Issuance, authority string, now time.Time) IssuedView {
 	v := IssuedView{Serial: i.Serial, Authority: authority, Profile: i.Profile, Requester: i.Requester, Subject: i.Subject, Names: append([]string{}, i.Names...), KeyID: i.KeyID,
-		Status: state.BookIssued, PlannedAt: i.PlannedAt.UTC(), NotAfter: i.NotAfter.UTC()}
+		Status: state.BookIssued, PlannedAt: i.PlannedAt.UTC(), NotAfter: i.NotAfter.UTC(), KeyKept: i.KeyKept && !i.RecordedAt.IsZero()}
 	switch {
 	case !i.RevokedAt.IsZero():
 		v.Status, v.RevokedAt, v.Reason = state.BookRevoked, i.RevokedAt.UTC(), crl.Reason(i.Reason).String()
@@ -157,66 +168,6 @@ func issuedView(i state.Issuance, authority string, now time.Time) IssuedView {
 		v.Status = state.BookEnded
 	}
 	return v
-}
-
-// BookNumbers are the numbers of the book.
-type BookNumbers struct {
-	Weeks    []WeekNumber    `json:"weeks"` // the last half year, the oldest first
-	Profiles []ProfileNumber `json:"profiles"`
-	Statuses []StatusNumber  `json:"statuses"`
-	KeepDays int             `json:"keepDays"` // how long a line stays after the end of its certificate; 0: for ever
-}
-
-// WeekNumber says how many were issued in the week that begins then, a Monday at 00:00 UTC.
-type WeekNumber struct {
-	Begins time.Time `json:"begins"`
-	Issued int       `json:"issued"`
-}
-
-// ProfileNumber says how many a profile has.
-type ProfileNumber struct {
-	Profile string `json:"profile"`
-	All     int    `json:"all"`
-	Current int    `json:"current"` // that have not ended
-}
-
-// StatusNumber says how many lines have a status.
-type StatusNumber struct {
-	Status string `json:"status"`
-	Count  int    `json:"count"`
-}
-
-// CountBook counts the book.
-func (d *Desk) CountBook(ctx context.Context) (*BookNumbers, error) {
-	now := time.Now().UTC()
-	monday := now.Truncate(24*time.Hour).AddDate(0, 0, -(int(now.Weekday())+6)%7)
-	first := monday.AddDate(0, 0, -7*(bookWeeks-1))
-	out := &BookNumbers{Weeks: []WeekNumber{}, Profiles: []ProfileNumber{}}
-	var c state.BookCounts
-	err := d.db.View(ctx, func(tx *state.Tx) (err error) {
-		if out.KeepDays, err = tx.BookRule(); err != nil {
-			return err
-		}
-		c, err = tx.CountBook(first)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	for week := first; !week.After(monday); week = week.AddDate(0, 0, 7) {
-		n := WeekNumber{Begins: week}
-		for _, w := range c.Weeks {
-			if w.Begins.Equal(week) {
-				n.Issued = w.Issued
-			}
-		}
-		out.Weeks = append(out.Weeks, n)
-	}
-	for _, p := range c.Profiles {
-		out.Profiles = append(out.Profiles, ProfileNumber(p))
-	}
-	out.Statuses = []StatusNumber{{state.BookPlanned, c.Planned}, {state.BookIssued, c.Valid}, {state.BookRevoked, c.Revoked}, {state.BookEnded, c.Ended}}
-	return out, nil
 }
 
 const (

@@ -154,7 +154,7 @@ func TestTheBookIsReadInPages(t *testing.T) {
 		}
 	}
 	n, err := h.CountBook(t.Context())
-	if err != nil || len(n.Weeks) != bookWeeks || n.Weeks[bookWeeks-1].Issued != 5 || n.Statuses[1].Count != 5 || n.Profiles[0].Current != 5 {
+	if err != nil || len(n.Weeks) != bookWeeks || n.Weeks[bookWeeks-1].Issued != 5 || n.Statuses[1].Count != 5 || n.Profiles[0].Current != 5 || len(n.Months) != bookMonths+1 || n.Months[bookMonths].Issued != 5 || n.Months[bookMonths].Ended != 0 {
 		t.Errorf("got %+v, %v", n, err)
 	}
 }

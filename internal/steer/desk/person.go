@@ -236,7 +236,7 @@ func (d *Desk) People(ctx context.Context) ([]PersonView, error) {
 	people := make(map[string]*PersonView)
 	err = d.db.View(ctx, func(tx *state.Tx) error {
 		for _, profile := range []string{profileSign, profileEncrypt} {
-			q := state.BookQuery{Profile: profile, Status: state.BookIssued, Limit: maxBook}
+			q := state.BookQuery{Profiles: []string{profile}, Status: state.BookIssued, Limit: maxBook}
 			for n := 0; n < maxPeople; n += maxBook {
 				lines, err := tx.Book(q)
 				if err != nil {

@@ -115,7 +115,7 @@ func (d *Desk) keptLine(tx *state.Tx, id string) (state.Issuance, error) {
 // a name and a dot, which for kim@example.com is kim.minji@example.com: somebody else, whose key must not leave in her
 // place. One that was never recorded, or whose key its owner made, hides no older one.
 func (d *Desk) newestKept(tx *state.Tx, email string) (state.Issuance, error) {
-	q := state.BookQuery{Name: email, Profile: profileEncrypt, Limit: maxBook}
+	q := state.BookQuery{Name: email, Profiles: []string{profileEncrypt}, Limit: maxBook}
 	var missing error = &UnknownIssuedError{ID: email}
 	for {
 		lines, err := tx.Book(q)

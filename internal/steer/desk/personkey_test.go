@@ -40,6 +40,15 @@ func TestPersonKeyIsOfThatPerson(t *testing.T) {
 		t.Fatalf("got %v, want a fault", err)
 	}
 	want("one was given up")
+	page, err := h.Issued(t.Context(), IssuedQuery{Profile: "smime-sign, smime-encrypt"})
+	if err != nil || len(page.Lines) != 3 {
+		t.Fatalf("got %+v, %v", page, err)
+	}
+	for _, l := range page.Lines { // the book says of whom a key is kept: not of the one that was given up
+		if kept := l.Serial == kim.Serial || l.Serial == minji.Serial; l.KeyKept != kept {
+			t.Errorf("%s: KeyKept is %v, want %v", l.Serial, l.KeyKept, kept)
+		}
+	}
 	for _, id := range []string{"@example.com", "minji@example.com", "kim@example", "lee@example.com"} {
 		if _, ok := errors.AsType[*UnknownIssuedError](func() error {
 			_, err := h.PersonKey(t.Context(), tester(), PersonKeyRequest{ID: id, Password: horse()})

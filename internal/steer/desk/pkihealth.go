@@ -12,6 +12,7 @@ import (
 
 	"postseal/internal/ground/state"
 	"postseal/internal/ground/x509cert"
+	"postseal/internal/issue/ca"
 )
 
 // PKIHealth is how our own authority stands: who is below whom, and what it publishes.
@@ -46,10 +47,14 @@ type ListHealth struct {
 	Number     string    `json:"number,omitempty"` // absent: nobody has asked for it yet, so it was never signed
 	ThisUpdate time.Time `json:"thisUpdate,omitzero"`
 	NextUpdate time.Time `json:"nextUpdate,omitzero"`
-	Waiting    bool      `json:"waiting"`         // something was revoked that it does not say; the next to ask gets one that does
-	Bytes      int64     `json:"bytes,omitempty"` // absent: its file is not there, and the next to ask gets another
-	Issued     int64     `json:"issued"`          // certificates that name it
-	Closed     bool      `json:"closed"`          // no certificate will name it any more
+	Waiting    bool      `json:"waiting"`          // something was revoked that it does not say; the next to ask gets one that does
+	Bytes      int64     `json:"bytes,omitempty"`  // absent: its file is not there, and the next to ask gets another
+	Issued     int64     `json:"issued"`           // certificates that name it
+	Closed     bool      `json:"closed"`           // no certificate will name it any more
+	Room       int64     `json:"room,omitempty"`   // how many certificates may name it; absent for the complete one
+	Revoked    int64     `json:"revoked"`          // of those
+	EndsAt     time.Time `json:"endsAt,omitzero"`  // when the last of them ends; once closed, the list retires after that
+	Fetched    time.Time `json:"fetched,omitzero"` // when this server was last asked for it; absent: not since it started
 }
 
 // ResponderHealth is what answers OCSP for one authority.
@@ -58,6 +63,8 @@ type ResponderHealth struct {
 	Address   string    `json:"address"`
 	Since     time.Time `json:"since,omitzero"` // of its signer, which is made when somebody asks; absent: nobody has
 	Until     time.Time `json:"until,omitzero"` // when it gets a successor
+	Ends      time.Time `json:"ends,omitzero"`  // when its certificate ends: nobody accepts an answer of it then
+	Asked     time.Time `json:"asked,omitzero"` // when this server was last asked; absent: not since it started
 }
 
 // PKIHealth says how our own authority stands; [ErrNoAuthority] if there is none.
@@ -74,11 +81,15 @@ func (d *Desk) PKIHealth(ctx context.Context) (*PKIHealth, error) {
 		return nil, err
 	}
 	var shards []state.Shard
+	var revoked map[state.ShardName]int64
 	err = d.db.View(ctx, func(tx *state.Tx) (err error) {
 		if shards, err = tx.Shards(); err != nil {
 			return err
 		}
 		if out.ZLint, err = d.zlintHealth(tx); err != nil {
+			return err
+		}
+		if revoked, err = tx.RevokedInShards(); err != nil {
 			return err
 		}
 		for i, n := range out.Tree {
@@ -92,35 +103,43 @@ func (d *Desk) PKIHealth(ctx context.Context) (*PKIHealth, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, s := range shards {
-		i := slices.IndexFunc(all, func(a state.Authority) bool { return a.ID == s.AuthorityID })
-		if i < 0 {
-			continue
-		}
-		name := all[i].Name
-		l := ListHealth{Authority: name, Shard: s.Number, Address: listAddress(host, name, s.Number), Number: s.CRLNumber, ThisUpdate: s.ThisUpdate, NextUpdate: s.NextUpdate,
-			Waiting: s.Dirty && s.CRLNumber != "", Issued: s.Issued, Closed: s.Closed}
-		if s.CRLNumber != "" {
-			if info, err := os.Stat(d.listPath(s.AuthorityID, s.Number, s.CRLNumber)); err == nil {
-				l.Bytes = info.Size()
-			}
-		}
-		out.Lists = append(out.Lists, l)
-	}
-	slices.SortStableFunc(out.Lists, func(a, b ListHealth) int { return strings.Compare(a.Authority, b.Authority) })
 	d.pki.mu.Lock()
 	defer d.pki.mu.Unlock()
+	for _, s := range shards {
+		i := slices.IndexFunc(all, func(a state.Authority) bool { return a.ID == s.AuthorityID })
+		if i >= 0 {
+			out.Lists = append(out.Lists, d.listHealth(s, all[i], host, revoked))
+		}
+	}
+	slices.SortStableFunc(out.Lists, func(a, b ListHealth) int { return strings.Compare(a.Authority, b.Authority) })
 	for _, n := range out.Tree {
 		if n.Depth == 0 && n.Purpose == rootName || n.State == state.AuthorityPending {
 			continue // a root answers no OCSP: its list lives longer
 		}
-		r := ResponderHealth{Authority: n.Name, Address: responderAddress(host, n.Name)}
+		r := ResponderHealth{Authority: n.Name, Address: responderAddress(host, n.Name), Asked: d.pki.asked["ocsp/"+n.Name].UTC()}
 		if kept, ok := d.pki.responders[n.Name]; ok {
 			r.Since, r.Until = kept.made.UTC(), kept.made.Add(responderAgain).UTC()
+			r.Ends = kept.made.Add(ca.ResponderLife).UTC()
 		}
 		out.Responders = append(out.Responders, r)
 	}
 	return out, nil
+}
+
+// listHealth is how one list stands; the lock of publishing is held.
+func (d *Desk) listHealth(s state.Shard, a state.Authority, host string, revoked map[state.ShardName]int64) ListHealth {
+	l := ListHealth{Authority: a.Name, Shard: s.Number, Address: listAddress(host, a.Name, s.Number), Number: s.CRLNumber, ThisUpdate: s.ThisUpdate, NextUpdate: s.NextUpdate,
+		Waiting: s.Dirty && s.CRLNumber != "", Issued: s.Issued, Closed: s.Closed, EndsAt: s.EndsAt, Revoked: revoked[state.ShardName{AuthorityID: s.AuthorityID, Number: s.Number}],
+		Fetched: d.pki.asked[listKey(a.Name, s.Number)].UTC()}
+	if s.Number > 0 {
+		l.Room = shardSize
+	}
+	if s.CRLNumber != "" {
+		if info, err := os.Stat(d.listPath(s.AuthorityID, s.Number, s.CRLNumber)); err == nil {
+			l.Bytes = info.Size()
+		}
+	}
+	return l
 }
 
 // grow appends those below a parent, in the order of their names.

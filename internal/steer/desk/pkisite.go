@@ -74,6 +74,7 @@ func (d *Desk) PKI() http.Handler {
 				d.refuse(w, r, err)
 				return
 			}
+			d.pki.askedFor("ocsp/" + name)
 			responder.ServeHTTP(w, r)
 			return
 		}
@@ -141,6 +142,7 @@ func (d *Desk) published(ctx context.Context, path string) (*publishedFile, erro
 		if err != nil {
 			return nil, err
 		}
+		d.pki.askedFor(listKey(name, shard))
 		return &publishedFile{"application/pkix-crl", `"` + k.number + `"`, k.made, k.cached(), f}, nil
 	}
 }
@@ -160,4 +162,14 @@ func (d *Desk) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	w.Header().Set("Retry-After", "60")
 	http.Error(w, "not now", http.StatusServiceUnavailable)
+}
+
+// askedFor remembers that something was asked for that there is; there are as many as authorities and lists, and no more.
+func (p *publishing) askedFor(what string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.asked == nil {
+		p.asked = make(map[string]time.Time)
+	}
+	p.asked[what] = time.Now()
 }

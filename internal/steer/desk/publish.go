@@ -40,6 +40,8 @@ type publishing struct {
 	// signing is held while a list or a signer is made, so that a crowd that asks at once has it made once.
 	signing sync.Mutex
 
+	asked map[string]time.Time // when a list (its listKey) or an OCSP responder (ocsp/NAME) was last asked for
+
 	// room bounds how many strangers are answered at once.
 	room room
 }

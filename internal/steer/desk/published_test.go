@@ -22,6 +22,7 @@ import (
 
 	"postseal/internal/ground/health"
 	"postseal/internal/ground/state"
+	"postseal/internal/issue/ca"
 	"postseal/internal/issue/ocsp"
 	"postseal/internal/peers"
 )
@@ -99,6 +100,22 @@ func TestARevocationIsPublished(t *testing.T) {
 				if !slices.Contains(h.crlSerials(t, path), c.Serial) {
 					t.Errorf("%s: %s does not say it", by.name, path)
 				}
+			}
+		}
+		// The health of it all: what a list holds, and when somebody last asked.
+		health, err := h.PKIHealth(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, l := range health.Lists {
+			asked := l.Authority == "servers"
+			if room := map[bool]int64{true: shardSize}[l.Shard > 0]; l.Room != room || l.Fetched.IsZero() == asked || asked && (l.Revoked != 3 || time.Since(l.Fetched) > time.Minute || l.Shard > 0 && (l.Issued != 3 || l.EndsAt.Before(time.Now()))) {
+				t.Errorf("a list: got %+v", l)
+			}
+		}
+		for _, r := range health.Responders {
+			if asked := r.Authority == "servers"; r.Asked.IsZero() == asked || r.Ends.IsZero() == asked || asked && r.Ends.Sub(r.Since) != ca.ResponderLife {
+				t.Errorf("a responder: got %+v", r)
 			}
 		}
 	})

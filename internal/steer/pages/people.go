@@ -3,7 +3,6 @@ package pages
 import (
 	"cmp"
 	"net/http"
-	"slices"
 	"strings"
 
 	"postseal/internal/ground/state"
@@ -16,18 +15,17 @@ func personProfiles() []string { return []string{"smime-sign", "smime-encrypt", 
 
 // peoplePage is whom our own authority has certified.
 type peoplePage struct {
-	Rows   []personRow
-	Search string
-	More   string // address of the book, where there are more than are shown
+	Rows        []personRow
+	Search      string
+	First, Next string // addresses; empty for none
 }
 
 type personRow struct {
 	bookRow
-	For            string // what it is for, in words
-	Key            string // address at which the kept key is exported; empty for none
-	Revoke         string
-	when           string // to sort by
-	Name, Revoking string
+	For    string // what it is for, in words
+	Key    string // address at which the kept key is exported; empty for none
+	Revoke string
+	Name   string
 }
 
 // peopleRoutes are the pages about the certificates of people.
@@ -39,33 +37,35 @@ func (p *center) peopleRoutes() routes {
 	}
 }
 
-// people lists the certificates of people, the newest first.
+// people lists the certificates of people, the newest first, page by page.
 func (p *center) people(w http.ResponseWriter, r *http.Request, v visitor) {
-	page := peoplePage{Search: strings.TrimSpace(r.URL.Query().Get("search"))}
-	for _, profile := range personProfiles() {
-		var found desk.IssuedPage
-		if err := admin.Local(p.desk, v.actor).Call(r.Context(), "ca/list", desk.IssuedQuery{Profile: profile, Search: page.Search, Limit: bookPerPage}, &found); err != nil {
-			p.refuse(w, r, v, "/authority", err)
-			return
-		}
-		if found.Next != "" {
-			page.More = address("/authority/book", "search", page.Search)
-		}
-		for _, l := range found.Lines {
-			page.Rows = append(page.Rows, v.words.person(l))
-		}
+	search, after := strings.TrimSpace(r.URL.Query().Get("search")), r.URL.Query().Get("after")
+	q := desk.IssuedQuery{Profile: strings.Join(personProfiles(), ","), Search: search, After: after, Limit: bookPerPage}
+	var found desk.IssuedPage
+	if err := admin.Local(p.desk, v.actor).Call(r.Context(), "ca/list", q, &found); err != nil {
+		p.refuse(w, r, v, "/authority", err)
+		return
 	}
-	slices.SortStableFunc(page.Rows, func(a, b personRow) int { return cmp.Compare(b.when, a.when) })
-	p.show(w, r, v, sheet{template: "people", title: "people.title", path: "/authority/people", keep: []string{"search", page.Search}, here: "authority", body: page})
+	page := peoplePage{Search: search}
+	for _, l := range found.Lines {
+		page.Rows = append(page.Rows, v.words.person(l))
+	}
+	if found.Next != "" {
+		page.Next = address("/authority/people", "search", search, "after", found.Next)
+	}
+	if after != "" {
+		page.First = address("/authority/people", "search", search)
+	}
+	p.show(w, r, v, sheet{template: "people", title: "people.title", path: "/authority/people", keep: []string{"search", search, "after", after}, here: "authority", body: page})
 }
 
 // person words a certificate of a person.
 func (w *words) person(l desk.IssuedView) personRow {
-	row := personRow{bookRow: w.line(l), For: w.say("profile." + l.Profile), when: l.PlannedAt.UTC().Format("20060102150405.000000"), Name: strings.TrimPrefix(l.Subject, "CN=")}
+	row := personRow{bookRow: w.line(l), For: w.say("profile." + l.Profile), Name: strings.TrimPrefix(l.Subject, "CN=")}
 	if len(l.Names) > 0 && row.Name == l.Names[0] {
 		row.Name = ""
 	}
-	if l.Profile == "smime-encrypt" && l.Status != state.BookPlanned {
+	if l.KeyKept {
 		row.Key = address("/authority/people/key", "serial", l.Serial)
 	}
 	if l.Status == state.BookIssued {
@@ -179,14 +179,13 @@ func peopleWords() vocabulary {
 		"people.title":             {"People", "사람"},
 		"people.teach":             {"Certificates for people, to sign and read mail and to sign in. Signing and decrypting are two keys: the one that decrypts is kept here, sealed, so that letters can still be read when a file was lost; the one that signs never is.", "메일 서명과 복호, 로그인에 쓰는 사람의 TLS 인증서입니다. 서명 키와 복호 키는 따로입니다. 복호 키는 파일을 잃어도 메일을 읽을 수 있도록 여기에 봉인해 보관하고, 서명 키는 결코 보관하지 않습니다."},
 		"people.new":               {"Issue for a person", "사람에게 발급"},
-		"people.search":            {"E-mail address or serial", "전자 우편 주소 또는 일련 번호"},
+		"people.search":            {"E-mail address, domain or serial", "전자 우편 주소, 도메인 또는 일련 번호"},
 		"people.caption":           {"The newest first", "최근 것부터"},
 		"people.none":              {"Nothing has been issued for people.", "사람에게 발급한 것이 없습니다."},
 		"people.who":               {"Person", "사람"},
 		"people.key":               {"Export key again", "키 다시 내보내기"},
 		"people.key.of":            {"Export key again: %s", "키 다시 내보내기: %s"},
 		"people.revoke.of":         {"Revoke: %s", "폐기: %s"},
-		"people.more":              {"There are more in the book.", "더 있습니다. 발급 대장에서 볼 수 있습니다."},
 		"person.title":             {"Issue for a person", "사람에게 발급"},
 		"person.intro":             {"The key is made here, and leaves with the certificate in a file under your password (PFX), which Windows, macOS, telephones and mail programs take.", "키는 여기서 만들고, 암호를 건 파일(PFX)에 TLS 인증서와 함께 담아 내보냅니다. Windows, macOS, 휴대 전화, 메일 프로그램이 이 파일을 받습니다."},
 		"person.send":              {"Issue and download", "발급하고 내려받기"},
