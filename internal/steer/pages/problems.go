@@ -21,6 +21,8 @@ func authorityProblems() map[string]string {
 		"ceremony.FileError":        "서명식에 오가는 파일이 아니거나 손상되었습니다. 요청 파일을 다시 받아 그 답을 올리십시오.",
 		"challenge.AddressError":    "확인하러 접속할 수 없는 주소입니다. 이름이 맞으면 설정의 acme.networks에 그 네트워크를 더하십시오.",
 		"crl.ErrUnknownReason":      "그런 폐기 사유가 없습니다. 맞는 것이 없으면 고르지 마십시오.",
+		"zlint.ErrNoChild":          "zlint를 돌릴 프로세스를 시작하지 못했습니다.",
+		"zlint.ErrNoProgram":        "이 서버에 zlint가 없습니다. 설치하거나 설정에서 끄십시오.",
 		"desk.AnswerError":          "상위 인증 기관의 답을 받아들일 수 없습니다. 바뀐 것은 없습니다. 기다리는 요청과 비교하십시오.",
 		"desk.ErrApproval":          "두 번째 사람의 승인이 필요한 프로필입니다. 요청서로 발급을 요청하면 승인 목록에서 기다립니다.",
 		"desk.ErrAuthorityExists":   "이미 자체 인증 기관이 있습니다. 바뀐 것은 없습니다.",
