@@ -209,7 +209,7 @@ func keysBegun(tx *state.Tx, a state.Approval, held heldRequest) ([]state.Issuan
 
 // lineagesBegun finds what lineages have, or would have had, with the names of the request.
 func lineagesBegun(tx *state.Tx, a state.Approval, held heldRequest) (all []state.Issuance, err error) {
-	lines, err := tx.Book(state.BookQuery{Name: a.Names[0], Profile: a.Profile, Limit: maxBook})
+	lines, err := tx.Book(state.BookQuery{Name: a.Names[0], Profiles: []string{a.Profile}, Limit: maxBook})
 	if err != nil {
 		return nil, err
 	}
