@@ -12,17 +12,15 @@ import (
 
 // authorityPage is our own authority: its hierarchy, what it has issued, and what it publishes.
 type authorityPage struct {
-	None       bool // there is none yet
-	Tree       *tree
-	Nodes      []nodeRow
-	Numbers    []numberTile
-	Weeks      []weekBar
-	WeeksTitle string
-	Profiles   []profileRow
-	Keep       string
-	Lists      []listRow
-	Responders []responderRow
-	Host       string
+	None     bool // there is none yet
+	Tree     *tree
+	Nodes    []nodeRow
+	Numbers  []numberTile
+	Months   monthsView
+	Profiles []profileRow
+	Keep     string
+	Health   []healthCard
+	Host     string
 }
 
 // nodeRow is an authority in words, beside the picture.
@@ -38,24 +36,6 @@ type numberTile struct{ Label, Count, Href string }
 type profileRow struct {
 	Name, All, Current, Href string
 	Share                    int // of 100
-}
-
-// weekBar is a week in a picture 26 wide: its place, its height of 40, and its words.
-type weekBar struct {
-	X, Y, Height int
-	Title        string
-}
-
-type listRow struct {
-	Authority, Shard, Number, Address, Bytes, Issued string
-	Level, Word                                      string
-	This, Next                                       *stamp
-	Age                                              string
-}
-
-type responderRow struct {
-	Authority, Address string
-	Since, Until       *stamp
 }
 
 // tree is the hierarchy as a picture: boxes below each other, each joined to the one above it.
@@ -124,16 +104,7 @@ func (w *words) authority(h *desk.PKIHealth, n *desk.BookNumbers, now time.Time)
 	for _, s := range n.Statuses {
 		page.Numbers = append(page.Numbers, numberTile{w.say("book.status." + s.Status), grouped(s.Count), address("/authority/book", "status", s.Status)})
 	}
-	most, total := 1, 0
-	for _, one := range n.Weeks {
-		most, total = max(most, one.Issued), total+one.Issued
-	}
-	const high = 40
-	for i, one := range n.Weeks {
-		height := (one.Issued*high + most - 1) / most
-		page.Weeks = append(page.Weeks, weekBar{X: i * 10, Y: high - height, Height: height, Title: w.say("authority.week", one.Begins.Format(time.DateOnly), grouped(one.Issued))})
-	}
-	page.WeeksTitle = w.say("authority.weeks", grouped(total), grouped(most))
+	page.Months = w.months(n.Months)
 	largest := 1
 	for _, one := range n.Profiles {
 		largest = max(largest, one.All)
@@ -145,55 +116,8 @@ func (w *words) authority(h *desk.PKIHealth, n *desk.BookNumbers, now time.Time)
 	if n.KeepDays > 0 {
 		page.Keep = w.say("authority.keep.days", grouped(n.KeepDays))
 	}
-	for _, l := range h.Lists {
-		page.Lists = append(page.Lists, w.crl(l, now))
-	}
-	for _, one := range h.Responders {
-		row := responderRow{Authority: one.Authority, Address: one.Address}
-		if !one.Since.IsZero() {
-			since, until := minute(one.Since), minute(one.Until)
-			row.Since, row.Until = &since, &until
-		}
-		page.Responders = append(page.Responders, row)
-	}
+	page.Health = w.health(h, now)
 	return page
-}
-
-// crl words a revocation list.
-func (w *words) crl(l desk.ListHealth, now time.Time) listRow {
-	row := listRow{Authority: l.Authority, Shard: w.say("crl.complete"), Number: l.Number, Address: l.Address, Issued: grouped(int(l.Issued)), Level: levelGood, Word: w.say("crl.good")}
-	if l.Shard != 0 {
-		row.Shard = w.say("crl.shard", plainNumber(int(l.Shard)))
-	}
-	if l.Bytes > 0 {
-		row.Bytes = w.say("bytes", grouped(int(l.Bytes)))
-	}
-	if !l.ThisUpdate.IsZero() {
-		this, next := minute(l.ThisUpdate), minute(l.NextUpdate)
-		row.This, row.Next = &this, &next
-		row.Age = w.age(now.Sub(l.ThisUpdate))
-	}
-	switch {
-	case l.Number == "":
-		row.Level, row.Word = "off", w.say("crl.never")
-	case l.Waiting:
-		row.Level, row.Word = levelWarn, w.say("crl.waiting")
-	case now.After(l.NextUpdate):
-		row.Level, row.Word = levelWarn, w.say("crl.old")
-	}
-	return row
-}
-
-// age says how long ago something was, in hours or days.
-func (w *words) age(d time.Duration) string {
-	switch hours := int(d / time.Hour); {
-	case hours < 1:
-		return w.say("age.minutes", plainNumber(max(0, int(d/time.Minute))))
-	case hours < 48:
-		return w.say("age.hours", plainNumber(hours))
-	default:
-		return w.say("age.days", grouped(hours/24))
-	}
 }
 
 // nodeLevel is how an authority stands: it must live longer than what it issues.
