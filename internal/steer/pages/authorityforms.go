@@ -33,6 +33,7 @@ func (p *center) authorityRoutes() routes {
 	table["/authority/profiles"] = map[string]http.HandlerFunc{http.MethodGet: p.signedIn(p.profiles)}
 	maps.Copy(table, p.enrolmentRoutes())
 	maps.Copy(table, p.peopleRoutes())
+	maps.Copy(table, p.rootRoutes())
 	return table
 }
 
@@ -43,10 +44,10 @@ func (p *center) initForm() form {
 			w := v.words
 			area := w.ask("area", "domains", g, false)
 			area.Help = w.say("ca-init.domains.help")
-			return []field{w.ask("text", "ca-name", g, false), w.ask("text", "pki-host", g, false), area}, nil
+			return []field{w.superiors(g), w.ask("text", "ca-name", g, false), w.ask("text", "pki-host", g, false), area}, nil
 		},
 		draft: func(_ *http.Request, _ visitor, g values) (draft, error) {
-			s, err := newStep("ca/init", "act.ca-init", "", desk.AuthorityRequest{Name: strings.TrimSpace(g.Get("ca-name")), PKIHost: strings.TrimSpace(g.Get("pki-host")), Domains: g.lines("domains")})
+			s, err := newStep("ca/init", "act.ca-init", "", desk.AuthorityRequest{Name: strings.TrimSpace(g.Get("ca-name")), PKIHost: strings.TrimSpace(g.Get("pki-host")), Domains: g.lines("domains"), Superior: superiorIn(g)})
 			return draft{steps: []step{s}, back: "/authority/init", then: "/authority"}, err
 		}}
 }

@@ -197,5 +197,5 @@ func korean() *words {
 		"trusted inside the organisation only": "조직 안에서만 신뢰",
 		"self-signed: a client trusts it only after comparing its fingerprint": "자체 서명: 지문을 비교한 클라이언트만 신뢰",
 		"make a new one on the server: postseal admin link":                    "서버에서 새 링크를 만드십시오: {1}",
-	}, patterns: koreanPatterns(), problems: withRefusals(koreanProblems())}
+	}, patterns: append(koreanPatterns(), rootPatterns()...), problems: withRefusals(koreanProblems())}
 }

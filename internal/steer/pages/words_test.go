@@ -212,6 +212,8 @@ func TestKeysAreUsedAndThere(t *testing.T) {
 	for group, words := range map[string][]string{
 		"acme.state.": {"open", "used", "expired", "revoked"}, "acme.account.": {state.ACMEValid, state.ACMEDeactivated, state.ACMERevoked}, "acme.within.": {"1", "6", "24", "72", "168"},
 		"profiles.names.": {string(ca.NameHost), string(ca.NameAddress), string(ca.NameEmail)}, "profiles.origin.": {"built-in", desk.ProfileChanged, desk.ProfileOwn},
+		"superior.": {"here", "here.help", state.WayCeremony, state.WayCeremony + ".help", state.WayForeign, state.WayForeign + ".help"}, "root.way.": {state.WayCeremony, state.WayForeign},
+		"root-remove.": {"title", "intro"}, "root-import.": {"title", "intro"}, "act.ca-root-": {"remove", "remove.done", "import", "import.done"},
 		"person.for.": {"smime-sign", "smime-encrypt", "user"},
 	} {
 		for _, word := range words {

@@ -1,0 +1,98 @@
+package pages
+
+import "regexp"
+
+func rootWords() vocabulary {
+	return vocabulary{
+		"root.link":               {"Root and requests", "루트와 요청"},
+		"root.title":              {"The authority above", "상위 인증 기관"},
+		"root.teach":              {"Whoever has the root's key can vouch for anything. It is needed a few times in years, so it is best kept where no network leads.", "루트의 키를 가진 사람은 무엇이든 보증할 수 있습니다. 몇 년에 몇 번만 쓰므로 네트워크가 닿지 않는 곳에 두는 것이 가장 좋습니다."},
+		"root.key":                {"The root's key", "루트의 키"},
+		"root.here":               {"on this server, sealed", "이 서버에 봉인됨"},
+		"root.elsewhere":          {"not on this server", "이 서버에 없음"},
+		"root.foreign":            {"The root is another organisation's or program's, and its key is there.", "루트는 다른 조직이나 프로그램의 것이고 키도 그곳에 있습니다."},
+		"root.export":             {"Export", "내보내기"},
+		"root.remove":             {"Take it out of the server", "서버에서 빼기"},
+		"root.import":             {"Bring it back", "다시 가져오기"},
+		"root.leave":              {"First export it, keep the file in two safe places, then take it out of the server.", "먼저 내보내어 파일을 안전한 두 곳에 두고, 그다음 서버에서 빼십시오."},
+		"root.waits":              {"What waits for its answer", "답을 기다리는 요청"},
+		"root.none":               {"Nothing waits.", "기다리는 요청이 없습니다."},
+		"root.caption":            {"Requests of our authorities", "우리 인증 기관의 요청"},
+		"root.way.foreign":        {"to another authority", "다른 인증 기관으로"},
+		"root.way.ceremony":       {"to our root, on another machine", "다른 기계에 있는 우리 루트로"},
+		"root.made":               {"Made", "만든 때"},
+		"root.replaces":           {"takes the place of %s", "%s 대신"},
+		"root.csr":                {"Download the request", "요청서 내려받기"},
+		"root.csr.of":             {"Download the request: %s", "요청서 내려받기: %s"},
+		"root.copy":               {"Or copy it", "또는 복사하기"},
+		"root.steps":              {"Three steps", "세 단계"},
+		"root.this":               {"On this server", "이 서버에서"},
+		"root.other":              {"On the machine with the root, without a network", "네트워크가 없는, 루트가 있는 기계에서"},
+		"root.above":              {"At the authority above", "상위 인증 기관에서"},
+		"root.first":              {"Download the request. There is no secret in it.", "요청 파일을 내려받습니다. 비밀은 들어 있지 않습니다."},
+		"root.first.list":         {"Nothing is wanted, so it asks for a new revocation list of the root.", "바라는 것이 없으므로 루트의 새 폐기 목록을 요청합니다."},
+		"root.carry":              {"Carry %s there, and run:", "%s 파일을 옮기고 실행합니다:"},
+		"root.carry.why":          {"It shows what would be signed and asks. root.pfx is the root; without one it is made for a new root, and stays there.", "서명할 것을 보여 주고 묻습니다. root.pfx가 루트입니다. 새 루트라면 그곳에서 만들어져 그곳에 남습니다."},
+		"root.certify":            {"Have each request certified as a subordinate authority. With AD CS:", "요청서마다 하위 인증 기관으로 발급받습니다. AD CS라면:"},
+		"root.certify.why":        {"Save the answer with its whole chain (P7B, or PEM with every certificate up to the root).", "답을 사슬 전체와 함께 저장합니다(P7B, 또는 루트까지 모두 담은 PEM)."},
+		"root.back":               {"Carry the answer back and take it in. What it changes is shown first.", "답을 다시 가져와 올립니다. 바뀌는 것을 먼저 보여 줍니다."},
+		"root.download":           {"Download request.json", "request.json 내려받기"},
+		"root.download.all":       {"Download all requests", "요청서 모두 내려받기"},
+		"root.answer":             {"Take the answer in", "답 올리기"},
+		"root.withdraw":           {"Take requests back", "요청 철회"},
+		"answer.title":            {"Take the answer in", "답 올리기"},
+		"answer.intro":            {"Certificates with their chain to the root, in one file or several, or the answer of a ceremony. What does not belong to a request is refused, and nothing is changed.", "루트까지의 사슬이 든 파일, 또는 서명식의 답. 요청에 맞지 않는 것은 받지 않으며 아무것도 바꾸지 않습니다."},
+		"act.ca-import":           {"Take in the answer of the authority above: %s", "상위 인증 기관의 답 받아들이기: %s"},
+		"act.ca-import.done":      {"Taken in: %s", "받아들였습니다: %s"},
+		"withdraw.title":          {"Take requests back", "요청 철회"},
+		"withdraw.intro":          {"What is in force stays. An answer that comes later is refused.", "적용 중인 것은 그대로입니다. 나중에 오는 답은 받지 않습니다."},
+		"withdraw.all":            {"all that wait", "기다리는 것 모두"},
+		"act.ca-withdraw":         {"Take back what waits for the authority above %s", "상위 인증 기관에 낸 요청 철회 %s"},
+		"act.ca-withdraw.done":    {"Taken back %s", "철회했습니다 %s"},
+		"root-key.file.help":      {"The file that the root was exported to (PFX).", "루트를 내보낸 파일(PFX)."},
+		"root-export.title":       {"Export the root with its key", "루트와 키 내보내기"},
+		"root-export.intro":       {"A file under a password, for a safe. Whoever has both can vouch for anything; the audit trail says that it left. The key stays on this server until it is taken out.", "암호를 건 파일로 내보내 금고에 둡니다. 둘 다 가진 사람은 무엇이든 보증할 수 있습니다. 내보낸 것은 감사 기록에 남고, 키는 서버에서 뺄 때까지 여기에도 있습니다."},
+		"root-export.send":        {"Export and download", "내보내고 내려받기"},
+		"root-remove.title":       {"Take the root's key out of the server", "루트의 키를 서버에서 빼기"},
+		"root-remove.intro":       {"Show the file that it was exported to: it is opened first, and without it nothing is removed. Issuing and revoking go on.", "내보낸 파일을 올리십시오. 먼저 열어 보고, 맞지 않으면 빼지 않습니다. 발급과 폐기는 계속됩니다."},
+		"root-import.title":       {"Bring the root's key back", "루트의 키 다시 가져오기"},
+		"root-import.intro":       {"For a roll-over of the root, or for good.", "루트를 교체하거나 계속 여기에 두려고 할 때 씁니다."},
+		"act.ca-root-remove":      {"Take the root's key out of the server, with the proof %s", "루트의 키를 서버에서 빼기, 증거 %s"},
+		"act.ca-root-remove.done": {"The root's key is not on this server any more: %s", "이제 루트의 키는 이 서버에 없습니다: %s"},
+		"act.ca-root-import":      {"Bring the root's key back from %s", "루트의 키 다시 가져오기: %s"},
+		"act.ca-root-import.done": {"The root's key is here again: %s", "루트의 키가 다시 여기에 있습니다: %s"},
+		"field.superior":          {"Where the root is", "루트가 있는 곳"},
+		"superior.here":           {"On this server", "이 서버"},
+		"superior.here.help":      {"Issues at once. Its key can be exported and taken out later.", "바로 발급합니다. 키는 나중에 내보내고 뺄 수 있습니다."},
+		"superior.ceremony":       {"Ours, on another machine", "다른 기계에 있는 우리 루트"},
+		"superior.ceremony.help":  {"Its key is never on this server; a file goes there and an answer comes back.", "키가 이 서버에 오지 않습니다. 파일이 가고 답이 옵니다."},
+		"superior.foreign":        {"Another organisation's or program's, such as AD CS", "AD CS 같은 다른 조직이나 프로그램의 루트"},
+		"superior.foreign.help":   {"Requests are made here and certified there.", "여기서 요청서를 만들고 그곳에서 발급받습니다."},
+	}
+}
+
+// rootPatterns translate what the acts of the authority above say.
+func rootPatterns() []pattern {
+	var all []pattern
+	for _, p := range [][2]string{
+		{`^nothing is issued until the certificates have come; .*$`, "답이 올 때까지 발급하지 않습니다. 요청서는 상위 인증 기관 페이지에서 내려받습니다."},
+		{`^the root's key is never on this server; .*$`, "루트의 키는 이 서버에 오지 않습니다. 요청 파일은 상위 인증 기관 페이지에서 내려받습니다."},
+		{`^what it certifies stays as it is until the answer comes; .*$`, "답이 올 때까지 발급 범위는 그대로입니다. 요청은 상위 인증 기관 페이지에 있습니다."},
+		{`^the old one issues until the answer comes; .*$`, "답이 올 때까지 이전 것이 발급합니다. 요청은 상위 인증 기관 페이지에 있습니다."},
+		{`^the request of (\S+), and its key$`, "인증 기관 $1의 요청과 그 키"},
+		{`^the request of (\S+)$`, "인증 기관 $1의 요청"},
+		{`^the request of (\S+) waits on: .*$`, "인증 기관 $1의 요청은 계속 기다립니다. 답에 들어 있지 않습니다."},
+		{`^(\S+) was to certify names below (\S+), and its certificate does not allow it$`, "인증 기관 $1: 요청한 도메인 $2의 이름은 발급할 수 없습니다."},
+		{`^the authority (\S+) issues from now on, below (.+)$`, "인증 기관 $1: 이제 발급합니다. 루트: $2"},
+		{`^the root's revocation list holds until (.+)$`, "루트의 폐기 목록 유효: ${1}까지"},
+		{`^the root (.+) is trusted from now on; compare its SHA-256 with the protocol of the ceremony: (.+)$`, "루트 $1: 이제 신뢰합니다. SHA-256을 서명식의 기록과 비교하십시오: $2"},
+		{`^the key of the root (\S+) from this server; (.+) was opened and holds it$`, "이 서버에 있는 루트 $1의 키. 파일 $2: 열어 보았고 키가 들어 있습니다"},
+		{`^issuing, revoking and the lists of the issuing authorities go on; .*$`, "발급과 폐기, 발급하는 인증 기관의 목록은 계속됩니다. 범위를 넓히거나 교체하려면 요청을 루트로 보냅니다."},
+		{`^the root's revocation list is signed for (\d+) days, .*$`, "루트의 폐기 목록은 ${1}일 동안, 또는 루트가 끝날 때까지 유효하게 서명합니다. 다시 필요하면 미리 알립니다."},
+		{`^backups and copies of the database from before hold the key too: .* of (.+) in two places$`, "이전의 백업과 데이터베이스 사본에도 키가 있습니다. 새로 백업하고 없애십시오. 두 곳에 보관할 파일: $1"},
+		{`^the root (\S+) signs here again: .*$`, "루트 $1: 다시 여기서 서명합니다. 서명식을 기다리는 요청은 계속 기다립니다."},
+	} {
+		all = append(all, pattern{regexp.MustCompile(p[0]), p[1]})
+	}
+	return all
+}
