@@ -19,14 +19,12 @@ type rootPage struct {
 	Ceremony bool // our root is on another machine: there is always a request to carry there
 }
 
-// rootView is a root of ours.
+// rootView is the root of ours that is in force. The key of one that was replaced is for the command line.
 type rootView struct {
-	Name, Subject   string
-	Here, InModule  bool
-	Level, Word     string
-	Export, Forget  string // addresses; empty where it makes no sense
-	Bring, Withdraw string
-	Until           stamp
+	Name, Subject         string
+	Level, Word           string
+	Export, Forget, Bring string // addresses; empty where it makes no sense
+	Until                 stamp
 }
 
 // requestView is a request that waits.
@@ -86,15 +84,15 @@ func (p *center) root(w http.ResponseWriter, r *http.Request, v visitor) {
 
 // rootOf words a root of ours, with what makes sense where its key is.
 func (w *words) rootOf(n desk.AuthorityNode) *rootView {
-	one := &rootView{Name: n.Name, Subject: n.Subject, Here: n.KeyHere, InModule: n.InModule, Level: levelGood, Word: w.say("root.elsewhere"), Until: day(n.NotAfter)}
+	one := &rootView{Name: n.Name, Subject: n.Subject, Level: levelGood, Word: w.say("root.elsewhere"), Until: day(n.NotAfter)}
 	switch {
 	case n.InModule:
 		one.Word = w.say("authority.key.module")
 	case n.KeyHere:
 		one.Level, one.Word = levelWarn, w.say("root.here")
-		one.Export, one.Forget = address("/authority/root/export", "authority", n.Name), address("/authority/root/remove", "authority", n.Name)
+		one.Export, one.Forget = "/authority/root/export", "/authority/root/remove"
 	default:
-		one.Bring = address("/authority/root/import", "authority", n.Name)
+		one.Bring = "/authority/root/import"
 	}
 	return one
 }
@@ -180,11 +178,11 @@ func (p *center) rootKeyForm(act string) form {
 			file.Help, password.Help = v.words.say("root-key.file.help"), ""
 			return []field{file, password}, nil
 		},
-		draft: func(r *http.Request, _ visitor, g values) (draft, error) {
+		draft: func(_ *http.Request, _ visitor, g values) (draft, error) {
 			if len(g.files) != 1 {
 				return draft{}, errEntry("error.no-file")
 			}
-			s, err := newStep("ca/root-"+act, "act.ca-root-"+act, g.files[0].Name, desk.RootKeyRequest{Name: r.URL.Query().Get("authority"), File: g.files[0], Password: g.password})
+			s, err := newStep("ca/root-"+act, "act.ca-root-"+act, g.files[0].Name, desk.RootKeyRequest{File: g.files[0], Password: g.password})
 			return draft{steps: []step{s}, back: "/authority/root/" + act, then: "/authority/root"}, err
 		}}
 }
