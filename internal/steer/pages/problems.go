@@ -39,6 +39,8 @@ func authorityProblems() map[string]string {
 		"desk.ErrNoSecurityModule":  "보안 모듈(HSM)이 설정되어 있지 않습니다. 설정 파일의 security-module에 적으십시오.",
 		"desk.ErrNothingNew":        "이미 모두 발급할 수 있는 이름입니다. 바뀐 것은 없습니다.",
 		"desk.ErrNothingWaits":      "상위 인증 기관의 답을 기다리는 요청이 없습니다. 바뀐 것은 없습니다.",
+		"desk.ErrRootRevocation":    "루트는 폐기할 수 없습니다. 루트를 교체하고 모든 기기에서 신뢰를 거두십시오.",
+		"state.ErrAuthorityRevoked": "폐기된 인증 기관이라 더 이상 발급하지 않습니다. 교체한 것을 쓰십시오.",
 		"desk.ErrSamePerson":        "요청한 사람이 스스로 승인할 수 없습니다. 다른 관리자가 승인해야 합니다.",
 		"desk.UnknownAccountError":  "그런 ACME 계정이 없습니다.",
 		"desk.UnknownEABError":      "그런 ACME 등록 키(EAB)가 없습니다.",
