@@ -123,6 +123,9 @@ func (s *sweep) run(t *testing.T) {
 	h.close(t)
 	for step := range commits {
 		for kind, name := range map[faultKind]string{faultRefused: "refused", faultLost: "lost", faultUnknown: "unknown and done", faultNever: "unknown and not done"} {
+			if unknown := kind == faultUnknown || kind == faultNever; unknown && step < commits-peers.Scale(1, commits) {
+				continue // in the short run nobody can read back the last one: whoever asked is waiting then
+			}
 			t.Run(fmt.Sprintf("commit %d of %d %s", step+1, commits, name), func(t *testing.T) { s.fail(t, step, kind) })
 		}
 	}
