@@ -173,6 +173,21 @@ func sweptActs() map[string]func() sweptAct {
 				return err
 			}, query: `SELECT count(*) FROM issuance WHERE revoked_at IS NOT NULL`, want: 1, again: []error{state.ErrExists}}
 		},
+		"RevokeAuthority": func() sweptAct {
+			return sweptAct{before: func(t *testing.T, h *house) {
+				founds(t, h)
+				must(t, issues(t.Context(), h))
+			}, act: func(ctx context.Context, h *house) error {
+				_, err := h.RevokeAuthority(ctx, tester(), RevokeAuthorityRequest{Name: "servers", Reason: "cACompromise"})
+				return err
+			}, query: `SELECT count(*) FROM authority WHERE name = 'servers' AND state = '` + state.AuthorityRevoked + `'`, want: 1, again: []error{state.ErrAuthorityRevoked}}
+		},
+		"AcceptZLint": func() sweptAct {
+			return sweptAct{before: founds, act: func(ctx context.Context, h *house) error {
+				_, err := h.AcceptZLint(ctx, tester(), ZLintRequest{Lint: "e_x", Reason: "it is right"})
+				return err
+			}, query: `SELECT count(*) > 0 FROM audit WHERE act = 'ca zlint-accept'`, want: 1}
+		},
 		"SetCAProfile": func() sweptAct {
 			return sweptAct{before: founds, act: profileSet, query: `SELECT count(*) FROM profile`, want: 1}
 		},
