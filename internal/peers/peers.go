@@ -42,6 +42,10 @@ func debian(program string) string {
 		return "bsdutils"
 	case "fc-list":
 		return "fontconfig fonts-noto-cjk"
+	case "unshare":
+		return "util-linux"
+	case "update-ca-certificates":
+		return "ca-certificates"
 	case "go":
 		return "golang-go"
 	default:
