@@ -22,7 +22,7 @@ type piece struct {
 // commands finds what can be typed in a sentence of package hint: postseal with its noun and verb, the
 // listener or lineage that some verbs are given, the flags and the values in capitals or quotes that
 // follow, the listener behind --listener, and the one foreign command that hints name. A test holds it against every hint there is.
-var commands = regexp.MustCompile(`postseal (?:(?:listener (?:enable|disable)|cert (?:show|renew|activate|rollback)) [A-Za-z0-9][A-Za-z0-9-]*|admin token [a-z]+|serve|setup|status|[a-z]+ [a-z-]+)(?: +(?:--listener [a-z][a-z0-9]*|--[a-z-]+|"[^"]*"|[A-Z0-9]+\b))*|ss -[a-z]+`)
+var commands = regexp.MustCompile(`postseal (?:(?:listener (?:enable|disable)|cert (?:show|renew|activate|rollback)|ca zlint accept) [A-Za-z0-9][A-Za-z0-9_-]*|admin token [a-z]+|ca (?:account|ari|eab|profile|zlint) list|ca root (?:import|export|remove)|ca rollover root|serve|setup|status|[a-z]+ [a-z-]+)(?: +(?:--listener [a-z][a-z0-9]*|--[a-z-]+|"[^"]*"|[A-Z0-9]+\b))*|ss -[a-z]+`)
 
 // pieces cuts a sentence into words and commands.
 func pieces(sentence string) []piece {

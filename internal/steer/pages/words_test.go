@@ -326,13 +326,15 @@ func TestCommandsAreFound(t *testing.T) {
 	}
 	for text, want := range map[string][]string{
 		"start it: postseal serve": {"postseal serve"},
-		`postseal cert new --name "A B" --services MANAGEMENT, or use one`:        {`postseal cert new --name "A B" --services MANAGEMENT`},
-		"warn; postseal cert new --domain NAME makes one that fits":               {"postseal cert new --domain NAME"},
-		"see: ss -ltnp; then: postseal listener disable imaps, go on":             {"ss -ltnp", "postseal listener disable imaps"},
-		"postseal setup --org NAME --domain DOMAIN --data DIR":                    {"postseal setup --org NAME --domain DOMAIN --data DIR"},
-		"확인해 보십시오: postseal status":                                               {"postseal status"},
-		"to try now: postseal cert renew mail-example-com":                        {"postseal cert renew mail-example-com"},
-		"look before you try again: postseal status, postseal cert list and wait": {"postseal status", "postseal cert list"},
+		"see them: postseal ca eab list; then: postseal ca zlint accept e_dnsname --reason TEXT": {"postseal ca eab list", "postseal ca zlint accept e_dnsname --reason TEXT"},
+		"bring it: postseal ca root import FILE, or: postseal ca rollover root":                  {"postseal ca root import FILE", "postseal ca rollover root"},
+		`postseal cert new --name "A B" --services MANAGEMENT, or use one`:                       {`postseal cert new --name "A B" --services MANAGEMENT`},
+		"warn; postseal cert new --domain NAME makes one that fits":                              {"postseal cert new --domain NAME"},
+		"see: ss -ltnp; then: postseal listener disable imaps, go on":                            {"ss -ltnp", "postseal listener disable imaps"},
+		"postseal setup --org NAME --domain DOMAIN --data DIR":                                   {"postseal setup --org NAME --domain DOMAIN --data DIR"},
+		"확인해 보십시오: postseal status":                                                              {"postseal status"},
+		"to try now: postseal cert renew mail-example-com":                                       {"postseal cert renew mail-example-com"},
+		"look before you try again: postseal status, postseal cert list and wait":                {"postseal status", "postseal cert list"},
 	} {
 		if got := typed(pieces(text)); !slices.Equal(got, want) {
 			t.Errorf("commands in %q: got %q, want %q", text, got, want)
