@@ -85,7 +85,7 @@ func (a *app) caZLintAcceptCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "accept LINT", Short: "Say why a finding of zlint is right as it is", Args: oneArg("the name of a lint, see: postseal ca zlint list"),
 		Long:    "Say why a finding of zlint is right as it is, in everything that it is found in, now and later. The reason is kept, and stands in the audit trail. --withdraw takes it back.",
-		Example: "  postseal ca zlint accept e_ext_san_contains_reserved_ip --reason 'the addresses are those of our own network'",
+		Example: "  postseal ca zlint accept e_ext_san_contains_reserved_ip --reason \"the addresses are those of our own network\"",
 	}
 	c.Flags().StringVar(&r.Reason, "reason", "", "`TEXT` for whoever asks later")
 	c.Flags().BoolVar(&r.Withdraw, "withdraw", false, "it is not right after all")
