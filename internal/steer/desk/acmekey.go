@@ -130,7 +130,7 @@ func (d *Desk) NewEAB(ctx context.Context, who state.Actor, r EABRequest) (*EAB,
 	}
 	plain := make(keys.Secret, 32)
 	defer plain.Wipe()
-	rand.Read(plain) // never fails, crypto/rand
+	fillEABKey(plain)
 	k.SecretID = newID()
 	sealed, err := keys.Seal(keys.Object{Kind: state.SecretACMEKey, ID: k.SecretID}, plain, v.sealer().recipients)
 	if err != nil {
@@ -152,6 +152,18 @@ func (d *Desk) NewEAB(ctx context.Context, who state.Actor, r EABRequest) (*EAB,
 	}
 	return &EAB{ID: k.ID, Key: base64.RawURLEncoding.EncodeToString(plain.Bytes()), Profile: k.Profile, Domains: append([]string{}, k.Domains...), Accounts: k.Accounts,
 		ExpiresAt: k.ExpiresAt, Directory: "https://" + v.server.Name + "/acme/" + purpose + "/directory"}, nil
+}
+
+// fillEABKey makes the key. In base64url one in 64 begins with a hyphen, which every client takes for an option when it is
+// typed behind one: `--eab-hmac-key -x…` is refused by certbot.
+func fillEABKey(key []byte) {
+	const hyphen = 0b111110 // RFC 4648 section 5
+	for {
+		rand.Read(key) // never fails, crypto/rand
+		if key[0]>>2 != hyphen {
+			return
+		}
+	}
 }
 
 // EABs lists the keys for accounts of ACME, the newest first.

@@ -179,7 +179,7 @@ func TestAPreviewIsWhatIsDone(t *testing.T) {
 	signIn(t, o, h)
 	page := confirmed(t, h, session, anew)
 	for _, want := range []string{"Enabled: mail-example-com", "postseal cert enable other-example-com --services HTTP", `action="/undo"`} {
-		if !strings.Contains(page, want) {
+		if !strings.Contains(page, want) && !strings.Contains(withoutTags(page), want) {
 			t.Errorf("the page after it does not say %q", want)
 		}
 	}

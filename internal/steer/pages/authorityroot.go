@@ -137,7 +137,9 @@ func (p *center) answerForm() form {
 		fields: func(_ *http.Request, v visitor, g values) ([]field, error) {
 			area := v.words.ask("area", "pem", g, false)
 			area.Wide = true
-			return []field{v.words.ask("file", "file", values{}, false), area}, nil
+			root := v.words.ask("text", "root", g, false)
+			root.Help = v.words.say("answer.root.help")
+			return []field{v.words.ask("file", "file", values{}, false), area, root}, nil
 		},
 		draft: func(_ *http.Request, _ visitor, g values) (draft, error) {
 			files := append(g.files, g.pasted("pem")...)
@@ -148,7 +150,7 @@ func (p *center) answerForm() form {
 			for _, f := range files {
 				names = append(names, f.Name)
 			}
-			s, err := newStep("ca/import", "act.ca-import", listed(names), desk.AuthorityAnswer{Files: files})
+			s, err := newStep("ca/import", "act.ca-import", listed(names), desk.AuthorityAnswer{Files: files, Root: strings.TrimSpace(g.Get("root"))})
 			return draft{steps: []step{s}, back: "/authority/root/answer", then: "/authority"}, err
 		}}
 }

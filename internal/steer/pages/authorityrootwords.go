@@ -61,6 +61,8 @@ func rootWords() vocabulary {
 		"act.ca-root-remove.done": {"The root's key is not on this server any more: %s", "이제 루트의 키는 이 서버에 없습니다: %s"},
 		"act.ca-root-import":      {"Bring the root's key back from %s", "루트의 키 다시 가져오기: %s"},
 		"act.ca-root-import.done": {"The root's key is here again: %s", "루트의 키가 다시 여기에 있습니다: %s"},
+		"field.root":              {"SHA-256 of the root above", "위 루트의 SHA-256"},
+		"answer.root.help":        {"Only below a root of another organisation that is not trusted here yet, as its owner told you by another way. The preview says what it is.", "여기서 아직 신뢰하지 않는 다른 조직의 루트일 때만 적습니다. 소유자가 다른 경로로 알린 값이며, 미리 보기에 실제 값이 나옵니다."},
 		"field.superior":          {"Where the root is", "루트가 있는 곳"},
 		"superior.here":           {"On this server", "이 서버"},
 		"superior.here.help":      {"Issues at once. Its key can be exported and taken out later.", "바로 발급합니다. 키는 나중에 내보내고 뺄 수 있습니다."},

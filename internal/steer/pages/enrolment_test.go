@@ -21,7 +21,7 @@ func TestEnrolmentPage(t *testing.T) {
 	h := Admin(o.Desk, testLog(t))
 	session := signIn(t, o, h)
 	made := read(t, send(t, h, session, "/authority/acme/key", "profile", "server", "domains", "example.com", "accounts", "5", "life", "7"))
-	key := regexp.MustCompile(`--eab-hmac-key ([A-Za-z0-9_-]{43}) -d host\.example\.com`).FindStringSubmatch(regexp.MustCompile(`<[^>]*>`).ReplaceAllString(made, ""))
+	key := regexp.MustCompile(`--eab-hmac-key ([A-Za-z0-9_-]{43}) -d host\.example\.com`).FindStringSubmatch(withoutTags(made))
 	keys, err := o.EABs(t.Context())
 	if err != nil || len(keys) != 1 || keys[0].Accounts != 5 || keys[0].State != "open" || len(key) != 2 {
 		t.Fatalf("got %+v, %v and %q", keys, err, key)

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"path/filepath"
+	"regexp"
 	"testing"
 
 	"postseal/internal/ground/health"
@@ -115,3 +116,6 @@ func (o organisation) makeCertificate(t *testing.T, name string, days int, servi
 		t.Fatal(err)
 	}
 }
+
+// withoutTags is the text of a page as it is read, the words of a command beside each other.
+func withoutTags(page string) string { return regexp.MustCompile(`<[^>]*>`).ReplaceAllString(page, "") }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/chromedp"
@@ -196,6 +197,9 @@ func (v *visit) signIn(base, token string) {
 	v.wantTitle("mail1.example.com – Postseal")
 }
 
+// downloadLimit bounds one: what does not come is most often a page that says why.
+const downloadLimit = 3 * time.Minute
+
 // download does what begins a download, and returns the file once it is whole.
 func (v *visit) download(step chromedp.Action[chromedp.Void]) string {
 	v.t.Helper()
@@ -206,8 +210,10 @@ func (v *visit) download(step chromedp.Action[chromedp.Void]) string {
 		return err
 	}))
 	whole := func(e browser.EventDownloadProgress) bool { return e.State == browser.DownloadProgressStateCompleted }
-	if _, err := chromedp.Run(v.ctx, chromedp.WaitEvent(browser.DownloadProgress, whole, step)); err != nil {
-		v.t.Fatal(err)
+	ctx, cancel := context.WithTimeout(v.ctx, downloadLimit)
+	defer cancel()
+	if _, err := chromedp.Run(ctx, chromedp.WaitEvent(browser.DownloadProgress, whole, step)); err != nil {
+		v.t.Fatalf("waiting for a download: %v; the page says %q", err, v.text("main"))
 	}
 	entries, err := os.ReadDir(dir)
 	if err != nil || len(entries) != 1 {

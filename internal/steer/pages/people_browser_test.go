@@ -47,16 +47,16 @@ func TestBrowserPeople(t *testing.T) {
 			v.do(chromedp.SetValue(chromedp.CSS(id), text))
 		}
 	}
-	fill("smime-encrypt", "s3cret", "other")
+	fill("smime-encrypt", "s3cret pass", "other")
 	v.press(".sheet button.main")
 	v.wantTrue(`document.querySelector('[role="alert"]') !== null && document.querySelector("#f-person-email").value === "kim@example.com" && document.querySelector("#f-password").value === ""`)
 	v.page("person-refused")
-	fill("smime-encrypt", "s3cret", "s3cret")
+	fill("smime-encrypt", "s3cret pass", "s3cret pass")
 	v.do(chromedp.Focus(chromedp.CSS("#f-repeated")))
 	v.tabTo(".sheet button.main")
-	first := opened(t, v.download(chromedp.KeyEvent(kb.Enter)), "s3cret")
-	fill("smime-sign", "s3cret", "s3cret")
-	signing := opened(t, v.download(chromedp.Click(chromedp.CSS(".sheet button.main"))), "s3cret")
+	first := opened(t, v.download(chromedp.KeyEvent(kb.Enter)), "s3cret pass")
+	fill("smime-sign", "s3cret pass", "s3cret pass")
+	signing := opened(t, v.download(chromedp.Click(chromedp.CSS(".sheet button.main"))), "s3cret pass")
 	if a, b := readFile(t, first), readFile(t, signing); a == b || !strings.Contains(a, "PRIVATE KEY") || !strings.Contains(b, "friendlyName: Kim Minji (signature") {
 		t.Error("the two files are not a key that decrypts and one that signs")
 	}
@@ -77,9 +77,9 @@ func TestBrowserPeople(t *testing.T) {
 	v.wantTrue(`document.querySelectorAll("tbody tr").length === 2 && document.querySelectorAll('a[href^="/authority/people/key"]').length === 1`)
 	v.page("people")
 	v.press(`a[href^="/authority/people/key"]`)
-	v.do(chromedp.SetValue(chromedp.CSS("#f-password"), "another"), chromedp.SetValue(chromedp.CSS("#f-repeated"), "another"))
+	v.do(chromedp.SetValue(chromedp.CSS("#f-password"), "another pass"), chromedp.SetValue(chromedp.CSS("#f-repeated"), "another pass"))
 	v.page("person-key")
-	again := opened(t, v.download(chromedp.Click(chromedp.CSS(".sheet button.main"))), "another")
+	again := opened(t, v.download(chromedp.Click(chromedp.CSS(".sheet button.main"))), "another pass")
 	if r := peers.OpenSSL(t, "", "cms", "-decrypt", "-in", sealed, "-inform", "PEM", "-inkey", again); r.Stdout != "hello Minji" {
 		t.Errorf("the key that was exported again: %v", r)
 	}

@@ -18,7 +18,7 @@ func TestPeopleInPages(t *testing.T) {
 	o, _ := newAuthority(t)
 	const n = bookPerPage + 5
 	for i := range n {
-		r := desk.PersonRequest{Profile: personProfiles()[i%3], Email: fmt.Sprintf("p%d@example.com", i), Kind: string(keys.ECDSAP256), Password: desk.NewPassword(keys.Secret("s3cret"))}
+		r := desk.PersonRequest{Profile: personProfiles()[i%3], Email: fmt.Sprintf("p%d@example.com", i), Kind: string(keys.ECDSAP256), Password: desk.NewPassword(keys.Secret("s3cret pass"))}
 		if _, err := o.IssuePerson(t.Context(), tester(), r); err != nil {
 			t.Fatal(err)
 		}

@@ -3,6 +3,7 @@ package pages
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -73,7 +74,7 @@ func TestBrowserCeremony(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sealed, err := root.Seal(keys.Secret("s3cret"))
+	sealed, err := root.Seal(keys.Secret("s3cret pass"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,18 +98,18 @@ func TestBrowserCeremony(t *testing.T) {
 	v.wantText("Issued: ")
 
 	pfx := write(t, "root.pfx", sealed)
-	send("/authority/root/import?lang=ko", pfx, "s3cret")
+	send("/authority/root/import?lang=ko", pfx, "s3cret pass")
 	v.noEnglish()
 	v.press(".acts button.main")
 	v.wantTrue(`document.querySelector('a[href^="/authority/root/export"]') !== null`)
 	v.open(base + "/authority/root/export?lang=en")
-	v.do(chromedp.SetValue(chromedp.CSS("#f-password"), "another"), chromedp.SetValue(chromedp.CSS("#f-repeated"), "another"))
+	v.do(chromedp.SetValue(chromedp.CSS("#f-password"), "another pass"), chromedp.SetValue(chromedp.CSS("#f-repeated"), "another pass"))
 	v.page("root-export")
 	exported := v.download(chromedp.Click(chromedp.CSS(".sheet button.main")))
-	opened(t, exported, "another")
+	opened(t, exported, "another pass")
 	send("/authority/root/remove", exported, "wrong")
 	v.wantTrue(`document.querySelector('[role="alert"]') !== null`)
-	send("/authority/root/remove?lang=ko", exported, "another")
+	send("/authority/root/remove?lang=ko", exported, "another pass")
 	v.noEnglish()
 	v.page("root-remove-preview-ko")
 	v.press(".acts button.main")
@@ -153,15 +154,28 @@ func TestBrowserSubordinate(t *testing.T) {
 		openssl("x509", "-req", "-in", csr, "-CA", file("root.pem"), "-CAkey", file("root.key"), "-CAcreateserial", "-out", file("servers.pem"), "-days", "1500", "-extfile", ext, "-sha384")
 		return []byte(readFile(t, file("servers.pem")) + readFile(t, file("root.pem")))
 	}
-	send := func(data []byte) {
+	send := func(data []byte, root string) {
 		v.open(base + "/authority/root/answer?lang=ko")
+		if root != "" {
+			v.do(chromedp.SetValue(chromedp.CSS("#f-root"), root))
+		}
 		v.do(chromedp.SetUploadFiles(chromedp.CSS("#f-file"), []string{write(t, "servers.pem", data)}))
 		v.press(".sheet button.main")
 	}
-	send(sign("CA:FALSE"))
+	send(sign("CA:FALSE"), "")
 	v.wantTrue(`/하위 인증 기관/.test(document.querySelector('[role="alert"]').textContent)`)
 	v.page("root-refused-ko")
-	send(sign("CA:TRUE,pathlen:0"))
+	// The root is another's, and nobody has said so yet: the preview says what to compare, and nothing is taken in.
+	good := sign("CA:TRUE,pathlen:0")
+	send(good, "")
+	v.noEnglish()
+	v.wantText("소유자가 알린 값과 비교")
+	v.page("root-unnamed-ko")
+	v.press(".acts button.main")
+	v.wantText("답 위의 루트를 여기서 신뢰하지 않습니다")
+	shown := peers.OpenSSL(t, "", "x509", "-in", file("root.pem"), "-noout", "-fingerprint", "-sha256")
+	_, named, _ := strings.Cut(strings.TrimSpace(shown.Stdout), "=")
+	send(good, named)
 	v.noEnglish()
 	v.press(".acts button.main")
 	v.open(base + "/authority/root?lang=en")
