@@ -285,6 +285,13 @@ func TestBrowserAuthority(t *testing.T) {
 	v.wantText("Revoked: ", "keyCompromise")
 	v.wantTrue(`!document.querySelector('a[href^="/authority/revoke"]')`)
 
+	v.open(base + "/authority/keep")
+	v.do(chromedp.SendKeys(chromedp.CSS("#f-keep-days"), "400"))
+	v.press(".sheet button.main")
+	v.wantText("Set how long the book remembers")
+	v.press(".acts button.main")
+	v.wantText("Set: how long the book remembers", "400")
+
 	v.open(base + "/authority/book")
 	v.do(chromedp.SendKeys(chromedp.CSS("#f-search"), "printer.example.com"))
 	v.press(".filter button")

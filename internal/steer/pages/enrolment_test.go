@@ -8,6 +8,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
+	"postseal/internal/ground/state"
 	"postseal/internal/peers"
 	"postseal/internal/steer/admin"
 	"postseal/internal/steer/desk"
@@ -92,7 +93,23 @@ func TestBrowserEnrolment(t *testing.T) {
 	v.wantText("revoked")
 	v.press(`form[action="/authority/acme/renew/usual"] button`)
 	v.wantText("They renew at the usual time.")
+
+	// A machine's account is shut: the row says so, and it has no button any more.
+	if err := o.State().Keep(t.Context(), func(tx *state.Tx) error {
+		return tx.AddACMEAccount(state.ACMEAccount{ID: "account-1", Authority: "servers", Thumbprint: "thumb", JWK: "{}", Contact: []string{"mailto:root@web.example.com"}, Status: "valid", Profile: "server", Domains: []string{"example.com"}})
+	}); err != nil {
+		t.Fatal(err)
+	}
+	v.open(base + "/authority/acme")
+	v.wantText("root@web.example.com")
+	v.do(chromedp.Click(chromedp.CSS(`details:has(form[action="/authority/acme/account/revoke"]) summary`)))
+	v.press(`form[action="/authority/acme/account/revoke"] button`)
+	v.wantTrue(`document.querySelector('form[action="/authority/acme/account/revoke"]') === null`)
+	v.wantText("root@web.example.com")
 	v.quiet(messages)
+	if all, err := o.Accounts(t.Context()); err != nil || len(all) != 1 || all[0].State != "revoked" {
+		t.Errorf("got %+v, %v", all, err)
+	}
 	if keys, err := o.EABs(t.Context()); err != nil || len(keys) != 1 || keys[0].State != "revoked" {
 		t.Errorf("got %+v, %v", keys, err)
 	}

@@ -136,12 +136,11 @@ func (v *visit) page(name string) {
 	v.accessible(name, `{}`)
 	// What else axe-core looks for does not depend on colours and width.
 	const seen = `{runOnly: ["color-contrast", "target-size", "scrollable-region-focusable", "link-in-text-block"], rules: {"target-size": {enabled: true}}}`
+	// Nor do colours depend on the width, so night and phone are looked at together.
 	v.scheme("dark")
-	v.accessible(name+" by night", seen)
 	v.phone()
 	v.accessible(name+" by night on a phone", seen)
 	v.scheme("light")
-	v.accessible(name+" on a phone", seen)
 	v.desktop()
 	v.fits(name)
 }
