@@ -68,7 +68,7 @@ func TestKillTheAuthoritysCommands(t *testing.T) {
 	for round := range peers.Scale(2, 20) { // each time an organisation anew
 		dir := filepath.Join(a.dir, fmt.Sprintf("below%d", round))
 		peers.Succeed(t, peers.Command{Args: []string{"cp", "-a", below, dir}})
-		m := mortal{args: func(int) []string { return []string{"ca", "init", "--subordinate"} }, done: "has an authority already"}
+		m := mortal{args: func(int) []string { return []string{"ca", "init", "--subordinate"} }, done: "its request waits for the answer of the authority above"}
 		a.killed(t, dir, m.args(0), time.Duration(round+1)*60*time.Millisecond)
 		a.again(t, "a request to another", dir, m, 0)
 		if n := peers.KeyOrphans(t, filepath.Join(dir, state.FileName)); n != 0 {
