@@ -154,7 +154,24 @@ func TestTheBook(t *testing.T) {
 			return err
 		})
 	}
+	// What zlint has not read: of each list the newest alone, and none of one that has retired, however long nobody reads.
+	unread := func() (lists []string) {
+		view(t, db, func(tx *Tx) error {
+			all, err := tx.Unread(Unread{}, 1000)
+			for _, u := range all {
+				if u.Kind == LintList {
+					lists = append(lists, u.ID)
+				}
+			}
+			return err
+		})
+		return lists
+	}
+	said.CRLNumber = "10"
 	update(t, db, func(tx *Tx) error { return tx.Publishing(said) })
+	if got := unread(); !slices.Equal(got, []string{ListID("a1", 1, "10")}) {
+		t.Errorf("zlint is to read %v, want the newest list", got)
+	}
 	update(t, db, func(tx *Tx) error {
 		gone, err := tx.RetireShards(end.Add(time.Second))
 		if len(gone) != 1 || gone[0].Number != 1 {
@@ -162,6 +179,9 @@ func TestTheBook(t *testing.T) {
 		}
 		return err
 	})
+	if got := unread(); len(got) != 0 {
+		t.Errorf("zlint is to read %v, of a shard that has retired", got)
+	}
 	if err := refused(t, db, func(tx *Tx) error { return tx.UseShard("a1", 1, 9) }); !errors.Is(err, ErrShardFull) {
 		t.Errorf("a retired shard: got %v, want ErrShardFull", err)
 	}

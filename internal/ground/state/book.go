@@ -347,6 +347,9 @@ func (tx *Tx) ForgetIssuance(serial string, before time.Time) error {
 	if err == nil && revocation.Valid {
 		err = tx.emptyBlock(authority, revocation.Int64)
 	}
+	if err == nil {
+		err = tx.HaveRead(Unread{LintIssued, serial})
+	}
 	if err != nil {
 		return fmt.Errorf("forgetting certificate %s: %w", serial, notFound(err))
 	}

@@ -219,6 +219,9 @@ func TestWhatAListMustSayIsNotForgotten(t *testing.T) {
 		if _, err := tx.Issuance(revoked); !errors.Is(err, ErrNotFound) {
 			t.Errorf("after it was forgotten: got %v", err)
 		}
+		if all, err := tx.Unread(Unread{}, 1000); err != nil || slices.Contains(all, Unread{LintIssued, revoked}) {
+			t.Errorf("zlint is to read a line that was forgotten, %v", err)
+		}
 		var names int
 		return errors.Join(tx.tx.QueryRowContext(tx.ctx, `SELECT count(*) FROM issuance_name WHERE serial = $1`, revoked).Scan(&names), map[bool]error{true: errors.New("its names stayed")}[names > 0])
 	})

@@ -88,6 +88,9 @@ func (tx *Tx) Publishing(s Shard) error {
 		s.AuthorityID, s.Number, s.CRLNumber, micro(s.ThisUpdate), micro(s.NextUpdate)); err != nil {
 		return err
 	}
+	if err := tx.dropUnreadLists(s); err != nil {
+		return err
+	}
 	return tx.toRead(LintList, ListID(s.AuthorityID, s.Number, s.CRLNumber))
 }
 
@@ -98,6 +101,11 @@ func (tx *Tx) RetireShards(before time.Time) ([]Shard, error) {
 	gone, err := collect(tx, `SELECT `+shardColumns+retired, scanShard, micro(before), micro(tx.now))
 	if err != nil || len(gone) == 0 {
 		return nil, err
+	}
+	for _, s := range gone {
+		if err := tx.dropUnreadLists(s); err != nil {
+			return nil, err
+		}
 	}
 	return gone, tx.exec(`DELETE`+retired, micro(before), micro(tx.now))
 }

@@ -25,6 +25,13 @@ func (tx *Tx) toRead(kind, id string) error {
 	return tx.exec(`INSERT INTO zlint_unread (kind, id) VALUES ($1, $2) ON CONFLICT DO NOTHING`, kind, id)
 }
 
+// dropUnreadLists forgets the lists of a shard that zlint has not read: another takes their place, or none, and where there
+// is no zlint they would be kept for ever.
+func (tx *Tx) dropUnreadLists(s Shard) error {
+	// Of the numbers behind the last hyphen each begins with a digit, and a colon is what comes after the digits.
+	return tx.exec(`DELETE FROM zlint_unread WHERE kind = $1 AND id >= $2 AND id < $3`, LintList, ListID(s.AuthorityID, s.Number, ""), ListID(s.AuthorityID, s.Number, ":"))
+}
+
 // Unread returns what zlint has not read yet, in the order of kinds and ids, behind a place: the zero value is the beginning.
 func (tx *Tx) Unread(behind Unread, limit int) ([]Unread, error) {
 	return collect(tx, `SELECT kind, id FROM zlint_unread WHERE kind > $1 OR kind = $1 AND id > $2 ORDER BY kind, id LIMIT $3`, func(scan func(...any) error) (u Unread, err error) {

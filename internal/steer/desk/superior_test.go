@@ -160,7 +160,11 @@ func TestAForeignRootIsNamed(t *testing.T) {
 	if _, err := h.Rollover(t.Context(), tester(), RolloverRequest{Name: "servers"}); err != nil {
 		t.Fatal(err)
 	}
-	r = AuthorityAnswer{Files: []ImportFile{{"b.pem", root.sign(t, h.waiting(t).Requests[0].PEM, goodSubordinate)}}}
+	r = AuthorityAnswer{Files: []ImportFile{{"b.pem", root.sign(t, h.waiting(t).Requests[0].PEM, goodSubordinate)}}, Root: strings.Repeat("0", 64)}
+	if _, err := h.ImportAuthority(t.Context(), tester(), r); err == nil {
+		t.Error("another root than the trusted one was named, and nobody minds")
+	}
+	r.Root = ""
 	if _, err := h.ImportAuthority(t.Context(), tester(), r); err != nil {
 		t.Errorf("below a root that is trusted: %v", err)
 	}

@@ -97,7 +97,7 @@ func (d *Desk) ImportAuthority(ctx context.Context, who state.Actor, r Authority
 		if err != nil {
 			return nil, nil, err
 		}
-		a := &answering{elsewhere: e, change: newChange(v), public: d.publicKeys, now: time.Now()}
+		a := &answering{elsewhere: e, change: newChange(v), public: d.publicKeys, now: time.Now(), compared: plainHex(r.Root)}
 		if answer != nil {
 			err = a.ceremony(answer)
 		} else {
@@ -129,8 +129,9 @@ type answering struct {
 	steps  []func(tx *state.Tx) error
 	taken  int
 
-	trusted []string // SHA-256 of roots that may stand above: those that are trusted, and the one that was named
-	dry     bool
+	compared string   // SHA-256 of the root that was named; empty for none
+	trusted  []string // SHA-256 of roots that may stand above: those that are trusted, and the one that was named
+	dry      bool
 }
 
 func (a *answering) store(tx *state.Tx) error {
@@ -167,7 +168,11 @@ func (a *answering) foreign(certificates []*x509.Certificate) error {
 		if err := a.take(q, best, chain); err != nil {
 			return err
 		}
-		if err := a.confirmed(chain[len(chain)-1]); err != nil {
+		root := chain[len(chain)-1]
+		if err := a.confirmed(root); err != nil {
+			return err
+		}
+		if err := a.isNamed(root); err != nil {
 			return err
 		}
 	}
@@ -193,6 +198,14 @@ func (a *answering) confirmed(root *x509.Certificate) error {
 	}
 	if text := e.Error() + "; compare it with what its owner says, and name it: --root " + sum; !slices.Contains(a.change.Warnings, text) {
 		a.change.Warnings = append(a.change.Warnings, text)
+	}
+	return nil
+}
+
+// isNamed refuses a root when another was named, trusted or not: whoever names one has compared it, and this is not it.
+func (a *answering) isNamed(root *x509.Certificate) error {
+	if sum := x509cert.Inspect(root).SHA256; a.compared != "" && a.compared != sum {
+		return &AnswerError{Name: x509cert.SubjectText(root.Subject), Reason: "another root was named; this one has the SHA-256 " + sum}
 	}
 	return nil
 }
@@ -343,6 +356,9 @@ func (a *answering) ceremony(answer *ceremony.Answer) error {
 
 // acceptRoot holds the root of an answer against ours, or makes it ours if there is none yet.
 func (a *answering) acceptRoot(root *x509.Certificate) error {
+	if err := a.isNamed(root); err != nil {
+		return err
+	}
 	sum := x509cert.Inspect(root).SHA256
 	if a.root != nil {
 		switch {
