@@ -83,8 +83,8 @@ func newMailServer(t testing.TB, name string, listeners ...string) *MailServer {
 		t.Fatalf("opening the directory of %s: %v", name, err)
 	}
 	s := &MailServer{Dir: dir, Ports: map[string]int{}, t: t, name: name, output: &transcript{}}
-	for _, l := range listeners {
-		s.Ports[l] = FreePort(t)
+	for i, port := range FreePorts(t, len(listeners)) {
+		s.Ports[listeners[i]] = port
 	}
 	return s
 }

@@ -66,6 +66,18 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// TestFreePorts: no port is given twice.
+func TestFreePorts(t *testing.T) {
+	t.Parallel()
+	seen := make(map[int]bool)
+	for _, port := range FreePorts(t, 500) {
+		if seen[port] {
+			t.Errorf("%d is given twice", port)
+		}
+		seen[port] = true
+	}
+}
+
 func TestNoTwoOffsetsShareAPort(t *testing.T) {
 	taken := map[int]string{}
 	ports := Ports()

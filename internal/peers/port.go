@@ -32,12 +32,22 @@ const (
 // FreePort finds a TCP port on 127.0.0.1 that nobody uses at this moment.
 func FreePort(t testing.TB) int {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatalf("looking for a free port: %v", err)
+	return FreePorts(t, 1)[0]
+}
+
+// FreePorts finds n of them, no two the same: asked for one after the other, the system may give one twice.
+func FreePorts(t testing.TB, n int) []int {
+	t.Helper()
+	ports := make([]int, n)
+	for i := range ports {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatalf("looking for a free port: %v", err)
+		}
+		defer ln.Close() // all are held until the last is found
+		ports[i] = ln.Addr().(*net.TCPAddr).Port
 	}
-	defer ln.Close()
-	return ln.Addr().(*net.TCPAddr).Port
+	return ports
 }
 
 // FreeOffset finds a --port-offset with which every port of [Ports] is free on 127.0.0.1, and keeps other tests of
