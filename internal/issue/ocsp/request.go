@@ -124,7 +124,9 @@ func readCertID(s *cryptobyte.String) (id CertID, ok bool) {
 		!contents.ReadASN1(&name, der.OCTET_STRING) || !contents.ReadASN1(&key, der.OCTET_STRING) || !contents.ReadASN1(&serial, der.INTEGER) || !contents.Empty() {
 		return id, false
 	}
-	if len(serial) == 0 || len(serial) > maxSerial {
+	// What an answer is kept for is the CertID as it came. If one certificate could be asked about in many ways, each with
+	// some thousand octets that nobody reads, a stranger would fill the memory with answers about it.
+	if !noParameters(algorithm) || !shortest(serial) || len(serial) > maxSerial {
 		return id, false
 	}
 	id.Hash, id.IssuerNameHash, id.IssuerKeyHash = hashOf(string(oid)), name, key
@@ -132,6 +134,16 @@ func readCertID(s *cryptobyte.String) (id CertID, ok bool) {
 		id.Serial = id.Serial[1:]
 	}
 	return id, true
+}
+
+// noParameters says whether nothing stands behind the algorithm of a hash, or a NULL: RFC 5754 section 2.
+func noParameters(rest cryptobyte.String) bool {
+	return rest.Empty() || string(rest) == "\x05\x00"
+}
+
+// shortest says whether an INTEGER has no octet that it does not need, X.690 section 8.3.2.
+func shortest(integer cryptobyte.String) bool {
+	return len(integer) == 1 || len(integer) > 1 && !(integer[0] == 0 && integer[1] < 0x80)
 }
 
 // readNonce finds the nonce among the extensions; others are passed over unless they are critical.

@@ -6,6 +6,7 @@ import (
 	"crypto"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/base64"
 	"encoding/pem"
 	"errors"
@@ -22,6 +23,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"golang.org/x/crypto/cryptobyte"
+	der "golang.org/x/crypto/cryptobyte/asn1"
 	"golang.org/x/crypto/ocsp"
 
 	"postseal/internal/ground/keys"
@@ -222,6 +225,11 @@ func TestGETIsForCaches(t *testing.T) {
 	if n := w.answers.asked.Load(); n != 1 {
 		t.Errorf("the source was asked %d times, want once", n)
 	}
+	for target, want := range map[string]bool{"/Mail/Main/" + url.PathEscape(text): true, "/" + strings.Repeat("M/", 500) + url.PathEscape(text): false} {
+		if got := body(t, serve(w.responder, http.MethodGet, target, nil)); bytes.Equal(got, first) != want || !want && !bytes.Equal(got, malformedRequest) {
+			t.Errorf("%.20s: got %x", target, got[:min(len(got), 8)])
+		}
+	}
 	if r := serve(w.responder, http.MethodHead, "/"+url.PathEscape(text), nil); len(body(t, r)) != 0 || r.StatusCode != http.StatusOK {
 		t.Errorf("HEAD: got %v", r)
 	}
@@ -316,6 +324,53 @@ func TestStrangers(t *testing.T) {
 	w.responder.SetSigner(nil)
 	if got := body(t, serve(w.responder, http.MethodPost, "/", q)); !bytes.Equal(got, tryLater) {
 		t.Errorf("no signer: got %x, want tryLater", got)
+	}
+}
+
+// TestOneCertificateIsKeptInFewWays: what nobody reads in a question must not make it another question, or a stranger who
+// knows one certificate fills the memory with answers about it.
+func TestOneCertificateIsKeptInFewWays(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, keys.ECDSAP256)
+	ask := func(parameters []byte, zeros int) []byte {
+		var b cryptobyte.Builder
+		within := func(f func(b *cryptobyte.Builder)) func(*cryptobyte.Builder) {
+			return func(b *cryptobyte.Builder) { b.AddASN1(der.SEQUENCE, f) }
+		}
+		within(within(within(within(within(func(b *cryptobyte.Builder) { // to the CertID
+			within(func(b *cryptobyte.Builder) {
+				b.AddASN1ObjectIdentifier(asn1.ObjectIdentifier{1, 3, 14, 3, 2, 26}) // SHA-1
+				b.AddBytes(parameters)
+			})(b)
+			b.AddASN1OctetString(w.responder.hashes[crypto.SHA1][0])
+			b.AddASN1OctetString(w.responder.hashes[crypto.SHA1][1])
+			b.AddASN1(der.INTEGER, func(b *cryptobyte.Builder) {
+				b.AddBytes(append(make([]byte, zeros), w.leaf.SerialNumber.Bytes()...))
+			})
+		})))))(&b)
+		return body(t, serve(w.responder, http.MethodPost, "/", b.BytesOrPanic()))
+	}
+	for _, tt := range []struct {
+		name       string
+		parameters []byte
+		zeros      int
+		good       bool
+	}{
+		{"no parameters", nil, 0, true},
+		{"NULL", []byte{5, 0}, 0, true},
+		{"two NULLs", []byte{5, 0, 5, 0}, 0, false},
+		{"a text as parameters", append([]byte{4, 100}, make([]byte, 100)...), 0, false},
+		{"a number with a zero before it", nil, 1, false},
+		{"a number with three", nil, 3, false},
+	} {
+		got := ask(tt.parameters, tt.zeros)
+		answer, err := ocsp.ParseResponseForCert(got, w.leaf, w.issuer)
+		if good := err == nil && answer.Status == ocsp.Good; good != tt.good || !good && !bytes.Equal(got, malformedRequest) {
+			t.Errorf("%s: got %x, %v", tt.name, got[:min(len(got), 8)], err)
+		}
+	}
+	if n := len(w.responder.kept); n != 2 {
+		t.Errorf("%d answers are kept, want 2", n)
 	}
 }
 

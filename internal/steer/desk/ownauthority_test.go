@@ -7,14 +7,17 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"postseal/internal/ground/keys"
@@ -452,20 +455,82 @@ func TestStrangersAtThePublisher(t *testing.T) {
 	if w := ask(http.MethodPost, "/pki/servers.crl"); w.Code != http.StatusMethodNotAllowed {
 		t.Errorf("POST: got %d", w.Code)
 	}
-	h.pki.mu.Lock()
-	for range atOnce {
-		if !h.pki.room.enter(atOnce) {
-			t.Fatal("no room")
+	// One address fills its own share and no more, and all together fill the room.
+	get := func(from string) int {
+		r := httptest.NewRequest(http.MethodGet, "/pki/servers.crl", nil)
+		r.RemoteAddr = from
+		w := httptest.NewRecorder()
+		h.PKI().ServeHTTP(w, r)
+		if w.Code == http.StatusServiceUnavailable && w.Header().Get("Retry-After") == "" {
+			t.Errorf("%s was sent away for ever", from)
+		}
+		return w.Code
+	}
+	for n, one := range []struct{ network, address string }{
+		{"2001:db8::/64", "[2001:db8::1]:1"}, {"2001:db8:0:1::/64", "[2001:db8:0:1::2]:1"}, {"2001:db8:0:2::/64", "[2001:db8:0:2::3]:1"}, {"192.0.2.1/32", "[::ffff:192.0.2.1]:1"},
+	} {
+		for range atOnceOfOne {
+			if !h.pki.room.enter(netip.MustParsePrefix(one.network)) {
+				t.Fatal("no room")
+			}
+		}
+		if got := get(one.address); got != http.StatusServiceUnavailable {
+			t.Errorf("%s, one too many: got %d", one.network, got)
+		}
+		full := (n+1)*atOnceOfOne == atOnce
+		if got := get("192.0.2.2:1"); (got == http.StatusServiceUnavailable) != full {
+			t.Errorf("another beside %s: got %d", one.network, got)
 		}
 	}
-	h.pki.mu.Unlock()
-	if w := ask(http.MethodGet, "/pki/servers.crl"); w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" {
-		t.Errorf("one too many: got %d, %v", w.Code, w.Header())
+	h.pki.room.leave(netip.MustParsePrefix("192.0.2.1/32"))
+	if got := get("192.0.2.2:1"); got != http.StatusOK {
+		t.Errorf("after one has left: got %d", got)
 	}
-	h.pki.room.leave()
-	if w := ask(http.MethodGet, "/pki/servers.crl"); w.Code != http.StatusOK {
-		t.Errorf("after one has left: got %d", w.Code)
+}
+
+// TestWhoDoesNotFinishHoldsNoPlace: strangers that announce a body and send an octet of it are not inside, on addresses that
+// take one and on those that take none.
+func TestWhoDoesNotFinishHoldsNoPlace(t *testing.T) {
+	t.Parallel()
+	h := authorityHouse(t)
+	for _, tt := range []struct {
+		method, path string
+		status       int
+	}{{http.MethodPost, "/pki/ocsp/servers", http.StatusOK}, {http.MethodGet, "/pki/servers.crl", http.StatusBadRequest}} {
+		body := &oneOctet{room: &h.pki.room}
+		r := httptest.NewRequest(tt.method, tt.path, body)
+		r.Header.Set("Content-Type", "application/ocsp-request")
+		w := httptest.NewRecorder()
+		h.PKI().ServeHTTP(w, r)
+		if body.inside > 0 || w.Code != tt.status {
+			t.Errorf("%s: got %d, with %d inside while it was read", tt.path, w.Code, body.inside)
+		}
 	}
+	r := httptest.NewRequest(http.MethodPost, "/pki/ocsp/servers", iotest.ErrReader(errors.New("he hangs up")))
+	w := httptest.NewRecorder()
+	h.PKI().ServeHTTP(w, r)
+	if w.Code != http.StatusBadRequest || w.Header().Get("Connection") != "close" || h.pki.room.inside != 0 {
+		t.Errorf("a body that breaks off: got %d, %v", w.Code, w.Header())
+	}
+}
+
+// oneOctet is a body of one octet that looks who is inside while it is read.
+type oneOctet struct {
+	room   *room
+	inside int
+	done   bool
+}
+
+// Read gives the octet.
+func (a *oneOctet) Read(p []byte) (int, error) {
+	a.room.mu.Lock()
+	a.inside = max(a.inside, a.room.inside)
+	a.room.mu.Unlock()
+	if a.done {
+		return 0, io.EOF
+	}
+	a.done = true
+	return copy(p, "0"), nil
 }
 
 // issueWithSerial makes a certificate of a stranger with the serial and names of one of ours.

@@ -9,38 +9,96 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/netip"
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"postseal/internal/ground/state"
 	"postseal/internal/issue/ca"
+	"postseal/internal/issue/ocsp"
 )
 
-// atOnce bounds how many strangers are answered at once from below /pki/. An answer takes a fraction of a millisecond unless
-// the client reads slowly, so who is turned away comes in a second later.
-const atOnce = 256
+// atOnce bounds how many strangers are answered at once from below /pki/, and atOnceOfOne how many of one address (of one
+// network of IPv6). An answer takes a fraction of a millisecond unless the client reads slowly, so who is turned away comes
+// in a second later, and who reads slowly, or a hundred times, keeps nobody out but himself.
+const (
+	atOnce      = 256
+	atOnceOfOne = atOnce / 4
+)
 
 // room counts who is inside. The zero value is empty.
 type room struct {
-	inside chan struct{}
+	// mu guards what follows.
+	mu     sync.Mutex
+	inside int
+	of     map[netip.Prefix]int
 }
 
-// enter reports whether there was room; then leave must be called. The caller holds the lock of publishing.
-func (r *room) enter(most int) bool {
-	if r.inside == nil {
-		r.inside = make(chan struct{}, most)
-	}
-	select {
-	case r.inside <- struct{}{}:
-		return true
-	default:
+// enter reports whether there was room for one from there; then leave must be called.
+func (r *room) enter(from netip.Prefix) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.inside >= atOnce || r.of[from] >= atOnceOfOne {
 		return false
 	}
+	if r.of == nil {
+		r.of = make(map[netip.Prefix]int)
+	}
+	r.inside++
+	r.of[from]++
+	return true
 }
 
-func (r *room) leave() { <-r.inside }
+func (r *room) leave(from netip.Prefix) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.inside--
+	if r.of[from]--; r.of[from] == 0 {
+		delete(r.of, from)
+	}
+}
+
+// neighbourhood is who counts as one: an address of IPv4, or the /64 that one customer has in IPv6.
+func neighbourhood(r *http.Request) netip.Prefix {
+	a, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Prefix{} // no network: they are all one
+	}
+	addr, bits := a.Addr().Unmap().WithZone(""), 32
+	if addr.Is6() {
+		bits = 64
+	}
+	p, err := addr.Prefix(bits)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	return p
+}
+
+// comeWhole reads what a stranger sends along, which is a question of OCSP or nothing. It is read before he is let in: who
+// sends one octet and rests would hold a place otherwise. False: he was refused.
+func comeWhole(w http.ResponseWriter, r *http.Request) (*http.Request, bool) {
+	if r.Body == nil || r.ContentLength == 0 {
+		return r, true
+	}
+	if r.Method != http.MethodPost {
+		w.Header().Set("Connection", "close") // or net/http waits for what was announced
+		http.Error(w, "want no body", http.StatusBadRequest)
+		return r, false
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, ocsp.MaxRequestBytes+1)) // the responder refuses what is longer
+	if err != nil {
+		w.Header().Set("Connection", "close")
+		http.Error(w, "the body did not come whole", http.StatusBadRequest)
+		return r, false
+	}
+	read := r.WithContext(r.Context()) // a copy: net/http looks at the body of its own
+	read.Body = io.NopCloser(bytes.NewReader(body))
+	return read, true
+}
 
 // PKI answers what clients of our own authority ask on plain HTTP:
 //
@@ -49,19 +107,21 @@ func (r *room) leave() { <-r.inside }
 //	/pki/AUTHORITY/SHARD.crl    the list that stands in a certificate
 //	/pki/ocsp/AUTHORITY         answers about one certificate
 //
-// At most [atOnce] are answered at once; others get 503 with Retry-After. What is fetched has an ETag and may be kept for
+// At most [atOnce] are answered at once, and [atOnceOfOne] of one address; others get 503 with Retry-After. What is fetched has an ETag and may be kept for
 // few seconds by caches, so that a revocation is seen within five seconds through them too.
 func (d *Desk) PKI() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		d.pki.mu.Lock()
-		ok := d.pki.room.enter(atOnce)
-		d.pki.mu.Unlock()
+		r, ok := comeWhole(w, r)
 		if !ok {
+			return
+		}
+		from := neighbourhood(r)
+		if !d.pki.room.enter(from) {
 			w.Header().Set("Retry-After", "1")
 			http.Error(w, "too many at once", http.StatusServiceUnavailable)
 			return
 		}
-		defer d.pki.room.leave()
+		defer d.pki.room.leave(from)
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		path := strings.TrimPrefix(r.URL.Path, "/pki/")
 		if rest, ok := strings.CutPrefix(path, "ocsp/"); ok {

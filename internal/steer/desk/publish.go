@@ -42,7 +42,7 @@ type publishing struct {
 
 	asked map[string]time.Time // when a list (its listKey) or an OCSP responder (ocsp/NAME) was last asked for
 
-	// room bounds how many strangers are answered at once.
+	// room bounds how many strangers are answered at once. It has a lock of its own.
 	room room
 }
 
