@@ -3,7 +3,9 @@ package keys
 import (
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/rsa"
+	"encoding/hex"
 	"fmt"
 	"math/big"
 )
@@ -35,7 +37,7 @@ func NewQuickPublicJudge() *PublicJudge {
 
 // Judge returns a [*WeakKeyError] for a key whose private half can be found: RSA too short, with a factor that everybody
 // tries, with primes close to each other, or from the chips of CVE-2017-15361 (ROCA); ECDSA with a scalar that is
-// trivially small. A kind of key that it does not know is none of its business.
+// trivially small; Ed25519 that no scalar made. A kind of key that it does not know is none of its business.
 func (j *PublicJudge) Judge(pub crypto.PublicKey) error {
 	var reason string
 	switch key := pub.(type) {
@@ -48,6 +50,10 @@ func (j *PublicJudge) Judge(pub crypto.PublicKey) error {
 		if j.scalars.Small(key) {
 			reason = fmt.Sprintf("its scalar is a number of at most %d bits, which anybody can find", j.scalars.Bits())
 		}
+	case ed25519.PublicKey:
+		if smallOrder(key) {
+			reason = "it is one of the eight points for which anybody can sign"
+		}
 	}
 	if reason == "" {
 		return nil
@@ -57,6 +63,32 @@ func (j *PublicJudge) Judge(pub crypto.PublicKey) error {
 		return err
 	}
 	return &WeakKeyError{Kind: kind, Reason: reason, Public: true}
+}
+
+// smallOrder reports whether an Ed25519 key is a point whose order divides 8. No private key has it, and a signature of
+// zeros, which needs none, verifies with it: RFC 8032 section 5.1.7 does not ask that it be refused, and crypto/ed25519
+// does not. The octets are those of y, the first the lowest, for 0, 1, -1 and the two of order 8, and for 0 and 1 written
+// with the prime added; the highest bit is the sign of x.
+func smallOrder(key ed25519.PublicKey) bool {
+	if len(key) != ed25519.PublicKeySize {
+		return false
+	}
+	y := [ed25519.PublicKeySize]byte(key)
+	y[len(y)-1] &= 0x7f
+	for _, small := range []string{
+		"0000000000000000000000000000000000000000000000000000000000000000",
+		"0100000000000000000000000000000000000000000000000000000000000000",
+		"ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+		"26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+		"c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+		"edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+		"eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+	} {
+		if hex.EncodeToString(y[:]) == small {
+			return true
+		}
+	}
+	return false
 }
 
 // judgeModulus looks at what an RSA key shows to everybody.

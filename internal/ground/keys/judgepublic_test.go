@@ -10,6 +10,7 @@ import (
 	"encoding/asn1"
 	"errors"
 	"math/big"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -102,6 +103,10 @@ func TestPublicJudge(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	edwards, _, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
 	short := &rsa.PublicKey{N: new(big.Int).SetBit(big.NewInt(1), 1023, 1), E: 65537}
 	with := func(e int) *rsa.PublicKey { return &rsa.PublicKey{N: good.N, E: e} }
 	for name, c := range map[string]struct {
@@ -120,7 +125,9 @@ func TestPublicJudge(t *testing.T) {
 		"scalar on P-384":   {scalarKey(t, elliptic.P384(), big.NewInt(51_113)).Public(), "at most 20 bits"},
 		"n less something":  {scalarKey(t, elliptic.P384(), new(big.Int).Sub(elliptic.P384().Params().N, big.NewInt(65_537))).Public(), "at most 20 bits"},
 		"scalar of 40 bits": {scalarKey(t, elliptic.P256(), big.NewInt(1<<40)).Public(), ""},
-		"Ed25519":           {ed25519.PublicKey(make([]byte, 32)), ""},
+		"Ed25519":           {edwards, ""},
+		"Ed25519 of zeros":  {ed25519.PublicKey(make([]byte, 32)), "anybody can sign"},
+		"short Ed25519":     {ed25519.PublicKey(make([]byte, 31)), ""},
 		"nothing":           {nil, ""},
 		"empty RSA":         {&rsa.PublicKey{}, ""},
 		"nil ECDSA":         {(*ecdsa.PublicKey)(nil), ""},
@@ -239,5 +246,40 @@ func TestHalvesOfAFile(t *testing.T) {
 	other[0] ^= 1
 	if _, err := Parse(file(other)); err == nil {
 		t.Error("Ed25519 with another public half is taken")
+	}
+}
+
+// TestPointsForWhichAnybodySigns: each verifies a signature that was made without a key, and is refused; a good key is not.
+func TestPointsForWhichAnybodySigns(t *testing.T) {
+	t.Parallel()
+	judge := NewQuickPublicJudge()
+	prime := new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), 255), big.NewInt(19))
+	eight, _ := new(big.Int).SetString("5fc536d880238b13933c6d305acdfd5f098eff289f4c345b027b2c28f95e826", 16)
+	var points [][]byte
+	for _, y := range []*big.Int{big.NewInt(0), big.NewInt(1), new(big.Int).Sub(prime, big.NewInt(1)), eight, new(big.Int).Sub(prime, eight), prime, new(big.Int).Add(prime, big.NewInt(1))} {
+		low := y.FillBytes(make([]byte, ed25519.PublicKeySize))
+		slices.Reverse(low)
+		high := slices.Clone(low)
+		high[len(high)-1] |= 0x80 // the other sign of x
+		points = append(points, low, high)
+	}
+	for _, p := range points {
+		forged := false
+		for m := range 64 {
+			for _, r := range points {
+				forged = forged || ed25519.Verify(p, []byte{byte(m)}, append(append([]byte{}, r...), make([]byte, 32)...))
+			}
+		}
+		var weak *WeakKeyError
+		if err := judge.Judge(ed25519.PublicKey(p)); !errors.As(err, &weak) || !forged {
+			t.Errorf("%x: forged %t, judged %v", p, forged, err)
+		}
+	}
+	pub, _, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := judge.Judge(pub); err != nil {
+		t.Errorf("a good key: %v", err)
 	}
 }

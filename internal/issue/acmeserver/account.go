@@ -41,16 +41,17 @@ func (q *question) newAccount([]string) error {
 	if err := checkContact(r.Contact); err != nil {
 		return err
 	}
-	from := neighbourhood(q.r)
-	if wait := q.s.registrations.take(from); wait > 0 {
-		return tooOften("too many new accounts from this address", wait)
-	}
 	a := state.ACMEAccount{ID: newID(), Authority: q.authority, Thumbprint: q.key.Thumbprint(), JWK: q.key.JWK(), Contact: r.Contact, Status: state.ACMEValid}
-	if a.KeyID, err = q.binding(r); err != nil {
-		return err
+	var refused error
+	if a.KeyID, refused = q.binding(r); refused != nil || a.KeyID == "" {
+		// Who shows a good key is not counted: it has a bound of its own, and behind his address may stand many machines, or
+		// a stranger who tries keys.
+		if wait := q.s.registrations.take(neighbourhood(q.r)); wait > 0 {
+			return tooOften("too many new accounts from this address", wait)
+		}
 	}
-	if a.KeyID != "" {
-		q.s.registrations.giveBack(from) // the key has a bound of its own, and many machines may stand behind one address
+	if refused != nil {
+		return refused
 	}
 	q.account = a
 	err = q.append(func(tx *state.Tx) error {

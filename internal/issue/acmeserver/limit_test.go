@@ -78,6 +78,10 @@ func TestAClientThatLoops(t *testing.T) {
 			c.post(testBase+"/new-account", acme.Account{}).want(t, 403, acme.ExternalAccountRequired)
 		}
 		c.post(testBase+"/new-account", acme.Account{}).held(t)
+		// Whoever stands behind the same address and shows a key is not held up by it.
+		if a := h.client(t).register(h.newEAB(t, state.ACMEKey{})); a.status != http.StatusCreated {
+			t.Errorf("another with a key: got %v", a)
+		}
 	})
 	t.Run("anything", func(t *testing.T) {
 		h := newHouse(t, func(o *Options) { o.OrdersPerHour = 1 })
