@@ -53,6 +53,9 @@ func (q *question) newAccount([]string) error {
 	if refused != nil {
 		return refused
 	}
+	if err := q.s.judge.Judge(q.key.Public()); err != nil {
+		return badKey(err)
+	}
 	q.account = a
 	err = q.append(func(tx *state.Tx) error {
 		if a.KeyID != "" { // it may have made its last account meanwhile

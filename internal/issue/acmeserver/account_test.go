@@ -104,6 +104,25 @@ func TestAKeyMakesSoManyAccounts(t *testing.T) {
 	}
 }
 
+// TestAWeakKeyIsNoAccounts: a key whose private half anybody can find makes no account, and uses no key for accounts up.
+// Nobody has it looked for who could not make an account anyway: that takes long.
+func TestAWeakKeyIsNoAccounts(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, nil)
+	k := h.newEAB(t, state.ACMEKey{})
+	weak := &client{t: t, h: h, key: mustWeak(t)}
+	weak.post(testBase+"/new-account", acme.Account{}).want(t, 403, acme.ExternalAccountRequired)
+	weak.register(eab{k.kid, "wrong"}).want(t, 403, acme.Unauthorized)
+	a := weak.register(k)
+	a.want(t, 400, acme.BadPublicKey)
+	if len(a.problem.Algorithms) != len(acme.Algorithms()) { // RFC 8555 section 6.2
+		t.Errorf("got algorithms %v", a.problem.Algorithms)
+	}
+	if a := h.client(t).register(k); a.status != http.StatusCreated {
+		t.Errorf("another with the key: got %v", a)
+	}
+}
+
 func TestContacts(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, nil)

@@ -48,13 +48,10 @@ func (q *question) read(bare bool) error {
 		return acme.Problemf(acme.Malformed, "this address wants the other of kid and jwk")
 	}
 	if h.JWK != nil {
-		if q.key, err = acme.ParseKey(h.JWK); err == nil {
-			err = q.s.judge.Judge(q.key.Public())
-		}
-		if err != nil {
-			p := acme.Problemf(acme.BadPublicKey, "%v", err)
-			p.Algorithms = acme.Algorithms()
-			return p
+		// Whether anybody can find its private half is looked for when it becomes an account's: that takes ten times as long as
+		// a signature, and here anybody may ask. Who holds the weak key of a certificate may take it back.
+		if q.key, err = acme.ParseKey(h.JWK); err != nil {
+			return badKey(err)
 		}
 	} else if err := q.findAccount(h.KeyID); err != nil {
 		return err
@@ -76,6 +73,12 @@ func (q *question) read(bare bool) error {
 		return tooOften("too many requests of this account", wait)
 	}
 	return nil
+}
+
+func badKey(err error) *acme.Problem {
+	p := acme.Problemf(acme.BadPublicKey, "%v", err)
+	p.Algorithms = acme.Algorithms()
+	return p
 }
 
 func signatureProblem(err error) *acme.Problem {

@@ -66,7 +66,6 @@ func TestMessagesThatAreRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	small := mustWeak(t)
 	at := testBase + "/new-order"
 	for what, tt := range map[string]struct {
 		url     string
@@ -118,9 +117,6 @@ func TestMessagesThatAreRefused(t *testing.T) {
 			return string(c.sign(generate(t), acme.Header{URL: at, Nonce: n, KeyID: c.kid}, nil))
 		}, 403, acme.Unauthorized},
 		"wrong kind": {at, jose, func(n string) string { return string(c.sign(edKey, acme.Header{URL: at, Nonce: n, KeyID: c.kid}, nil)) }, 400, acme.BadSignatureAlgorithm},
-		"weak key": {testBase + "/new-account", jose, func(n string) string {
-			return string(c.sign(small, acme.Header{URL: testBase + "/new-account", Nonce: n}, struct{}{}))
-		}, 400, acme.BadPublicKey},
 		"P-521": {testBase + "/new-account", jose, func(n string) string {
 			return message(encode(`{"alg":"ES512","nonce":"`+n+`","url":"`+testBase+`/new-account","jwk":{"kty":"EC","crv":"P-521","x":"AA","y":"AA"}}`), encode("{}"), "AAAA")
 		}, 400, acme.BadPublicKey},
