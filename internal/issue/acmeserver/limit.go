@@ -8,6 +8,45 @@ import (
 // maxCounted bounds for how many a limit remembers what they did. Beyond, the one that was quiet longest is forgotten.
 const maxCounted = 10_000
 
+// How many messages are read at once: of all, and of one address. A message comes in a moment, unless its sender lets it
+// wait; over HTTP/2 one address could let sixty thousand wait.
+const (
+	maxReading      = 1024
+	maxReadingOfOne = 128
+)
+
+// reading counts the messages that are being read. The zero value is ready.
+type reading struct {
+	// mu guards what follows.
+	mu  sync.Mutex
+	all int
+	of  map[string]int
+}
+
+// enter reports whether there is room for one from there; then leave must be called.
+func (r *reading) enter(from string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.all >= maxReading || r.of[from] >= maxReadingOfOne {
+		return false
+	}
+	if r.of == nil {
+		r.of = make(map[string]int)
+	}
+	r.all++
+	r.of[from]++
+	return true
+}
+
+func (r *reading) leave(from string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.all--
+	if r.of[from]--; r.of[from] == 0 {
+		delete(r.of, from)
+	}
+}
+
 // limit lets each of many do something so many times an hour, all at once or one after the other.
 type limit struct {
 	perHour float64

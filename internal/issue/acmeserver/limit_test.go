@@ -2,9 +2,12 @@ package acmeserver
 
 import (
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -109,6 +112,49 @@ func TestManyMachinesBehindOneAddress(t *testing.T) {
 		if got := neighbourhood(&http.Request{RemoteAddr: from}); got != want {
 			t.Errorf("%s: got %s, want %s", from, got, want)
 		}
+	}
+}
+
+// TestMessagesThatWait: senders of half messages get so many places and no more, and each that goes leaves one.
+func TestMessagesThatWait(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, nil)
+	var waiting sync.WaitGroup
+	var ends []*io.PipeWriter
+	send := func(from string, body io.Reader) int {
+		r := httptest.NewRequest(http.MethodPost, testBase+"/new-account", body)
+		r.Header.Set("Content-Type", jose)
+		r.RemoteAddr = from
+		w := httptest.NewRecorder()
+		h.Handler().ServeHTTP(w, r)
+		return w.Code
+	}
+	for n := range maxReading {
+		body, end := io.Pipe()
+		ends = append(ends, end)
+		from := fmt.Sprintf("192.0.2.%d:1", n/maxReadingOfOne)
+		waiting.Go(func() {
+			if got := send(from, body); got != http.StatusRequestEntityTooLarge { // it broke off
+				t.Errorf("%s: got %d", from, got)
+			}
+		})
+		end.Write([]byte("{")) // returns when it is read: it is inside
+		if (n+1)%maxReadingOfOne > 0 {
+			continue
+		}
+		if got := send(from, strings.NewReader("{}")); got != http.StatusTooManyRequests {
+			t.Errorf("one too many from %s: got %d", from, got)
+		}
+		if got, full := send("[2001:db8::1]:1", strings.NewReader("{}")), n+1 == maxReading; (got == http.StatusTooManyRequests) != full {
+			t.Errorf("another after %d: got %d", n+1, got)
+		}
+	}
+	for _, end := range ends {
+		end.CloseWithError(io.ErrUnexpectedEOF)
+	}
+	waiting.Wait()
+	if got := send("192.0.2.0:1", strings.NewReader("{}")); got != http.StatusBadRequest || len(h.reading.of) > 0 || h.reading.all != 0 {
+		t.Errorf("after all have gone: got %d, %d inside", got, h.reading.all)
 	}
 }
 

@@ -26,11 +26,9 @@ func (q *question) read(bare bool) error {
 		p.Status = http.StatusUnsupportedMediaType
 		return p
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(q.w, q.r.Body, maxBodyBytes))
+	body, err := q.body()
 	if err != nil {
-		p := acme.Problemf(acme.Malformed, "the body is longer than %d octets, or did not come whole", maxBodyBytes)
-		p.Status = http.StatusRequestEntityTooLarge
-		return p
+		return err
 	}
 	if q.message, err = acme.ParseMessage(body); err != nil {
 		return acme.Problemf(acme.Malformed, "%v", err)
@@ -73,6 +71,22 @@ func (q *question) read(bare bool) error {
 		return tooOften("too many requests of this account", wait)
 	}
 	return nil
+}
+
+// body reads the message while there is room for it.
+func (q *question) body() ([]byte, error) {
+	from := neighbourhood(q.r)
+	if !q.s.reading.enter(from) {
+		return nil, tooOften("too many messages are being read", retryAfter)
+	}
+	defer q.s.reading.leave(from)
+	body, err := io.ReadAll(http.MaxBytesReader(q.w, q.r.Body, maxBodyBytes))
+	if err != nil {
+		p := acme.Problemf(acme.Malformed, "the body is longer than %d octets, or did not come whole", maxBodyBytes)
+		p.Status = http.StatusRequestEntityTooLarge
+		return nil, p
+	}
+	return body, nil
 }
 
 func badKey(err error) *acme.Problem {

@@ -94,6 +94,7 @@ type Server struct {
 	judge  *keys.PublicJudge
 
 	orders, renewals, failures, registrations, requests limit
+	reading                                             reading
 
 	proofs   proofs
 	accounts accounts

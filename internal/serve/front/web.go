@@ -27,6 +27,14 @@ const (
 	webHeaderBytes = 16 << 10
 )
 
+// What one connection of HTTP/2 may have under way. RFC 9113 section 6.5.2 advises no fewer than 100 streams; net/http has 250
+// with a megabyte, and the connections of one address had a gigabyte.
+const (
+	webStreams     = 100
+	webWindowBytes = 256 << 10 // that were sent and are not read, of all streams
+	webStreamBytes = 64 << 10  // of one
+)
+
 // Web is a listener for web pages: what [Listener] is for mail.
 type Web struct {
 	Name     string       // as in spec/cli.md: "http", "https", "management"
@@ -96,6 +104,7 @@ func (w Web) serve(ctx context.Context, ln net.Listener) error {
 		WriteTimeout:      webWrite,
 		IdleTimeout:       webIdle,
 		MaxHeaderBytes:    webHeaderBytes,
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: webStreams, MaxReceiveBufferPerConnection: webWindowBytes, MaxReceiveBufferPerStream: webStreamBytes},
 		ErrorLog:          slog.NewLogLogger(countingHandler{w.Log.Handler(), w.Counters}, slog.LevelDebug),
 		BaseContext:       func(net.Listener) context.Context { return requests },
 		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {

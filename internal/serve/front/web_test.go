@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"encoding/binary"
 	"errors"
 	"io"
 	"net"
@@ -298,5 +299,38 @@ func TestWebFiles(t *testing.T) {
 	}
 	if got := counters.Snapshot(); got.Evicted != 1 {
 		t.Errorf("%d were sent away, want the one that takes nothing", got.Evicted)
+	}
+}
+
+// TestHTTP2IsBounded: what the server says first is how much one connection may have under way.
+func TestHTTP2IsBounded(t *testing.T) {
+	t.Parallel()
+	cert := newCertificate(t)
+	config := serverTLS(cert)
+	config.NextProtos = []string{"h2"}
+	at, _, _, _ := web(t, ServeHTTPS, Web{Name: "https", TLS: config}, nil)
+	client := trusting(cert)
+	client.NextProtos = []string{"h2"}
+	conn, err := tls.Dial("tcp", at, client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	io.WriteString(conn, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00") // RFC 9113 section 3.4, with empty SETTINGS
+	var head [9]byte
+	if _, err := io.ReadFull(conn, head[:]); err != nil || head[3] != 4 {
+		t.Fatalf("got frame %x, %v, want SETTINGS", head, err)
+	}
+	settings := make([]byte, int(head[0])<<16|int(head[1])<<8|int(head[2]))
+	if _, err := io.ReadFull(conn, settings); err != nil {
+		t.Fatal(err)
+	}
+	got := map[uint16]uint32{}
+	for ; len(settings) >= 6; settings = settings[6:] {
+		got[binary.BigEndian.Uint16(settings)] = binary.BigEndian.Uint32(settings[2:])
+	}
+	const maxConcurrentStreams, initialWindowSize = 3, 4 // RFC 9113 section 6.5.2
+	if got[maxConcurrentStreams] != webStreams || got[initialWindowSize] != webStreamBytes {
+		t.Errorf("got settings %v", got)
 	}
 }
