@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -24,6 +25,7 @@ import (
 	"postseal/internal/ground/certfile"
 	"postseal/internal/ground/durable"
 	"postseal/internal/ground/keys"
+	"postseal/internal/ground/x509cert"
 	"postseal/internal/steer/admin"
 	"postseal/internal/steer/desk"
 )
@@ -40,7 +42,7 @@ func (a *app) caBulkCommand() *cobra.Command {
 		Long: "Issue one certificate for each line of a table in CSV. Its first line names the columns: names (hosts, addresses and e-mail addresses, with spaces between),\n" +
 			"and if wanted profile, cn, key (a kind) and csr (a file; without it the key is made here and written beside the certificate).\n" +
 			"Files are written to the folder of --out as LINE.pem and LINE.key, and results.csv says what became of each line. A run that was cut off goes on where it was:\n" +
-			"run the same command again. Lines that failed are tried again.",
+			"run the same command again. Lines that failed are tried again, and those for which a second person has decided are finished. A line that was issued for must stay as it is.",
 		Example: "  postseal ca bulk printers.csv --profile device --out printers",
 	}
 	f := c.Flags()
@@ -63,8 +65,8 @@ type bulk struct {
 
 	client  *admin.Client
 	base    string // folder of the table; paths in it are relative to it
-	done    map[string]bool
-	resumed bool // an earlier run has begun: what it asked for may stand in the book
+	earlier earlierRuns
+	decided map[string]desk.ApprovalView // requests that wait, or did, by id; of earlier runs alone
 	results *os.File
 }
 
@@ -77,8 +79,11 @@ type bulkLine struct {
 
 func (l bulkLine) key() string {
 	sum := sha256.Sum256([]byte(strings.Join(append([]string{l.profile, l.cn, l.kind, l.csr}, l.names...), "\x00")))
-	return strconv.Itoa(l.number) + " " + hex.EncodeToString(sum[:8])
+	return l.place() + " " + hex.EncodeToString(sum[:8])
 }
+
+// place is the number of the line as it begins names of files and lines of results.csv.
+func (l bulkLine) place() string { return strconv.Itoa(l.number) }
 
 // bulkOutcome is what is printed for programs at the end.
 type bulkOutcome struct {
@@ -107,7 +112,7 @@ func (b *bulk) run(ctx context.Context, name string) error {
 	if err := client.Call(ctx, "ca/show", admin.Nothing{}, &there); err != nil {
 		return err // no line could be issued
 	}
-	if err := b.begin(); err != nil {
+	if err := b.begin(ctx, lines); err != nil {
 		return err
 	}
 	defer b.results.Close() // each line of it was synced
@@ -116,21 +121,27 @@ func (b *bulk) run(ctx context.Context, name string) error {
 		if err := ctx.Err(); err != nil {
 			return context.Cause(ctx)
 		}
-		if b.done[l.key()] {
+		before, waiting := b.earlier.became[l.key()], ""
+		if before.status == bulkIssued {
 			out.Before++
 			continue
 		}
-		v, err := b.line(ctx, l)
+		if before.status == bulkWaiting {
+			waiting = before.serial
+		}
+		v, err := b.line(ctx, l, waiting)
 		switch {
+		case err == nil && v.Waiting != "" && v.Waiting == waiting:
+			out.Waiting++ // that is written down
 		case err != nil:
 			out.Failed++
-			err = b.note(l, "failed", "", oneLine(err.Error()))
+			err = b.note(l, bulkFailed, "", oneLine(err.Error()))
 		case v.Waiting != "":
 			out.Waiting++
-			err = b.note(l, "waiting", v.Waiting, "")
+			err = b.note(l, bulkWaiting, v.Waiting, "")
 		default:
 			out.Issued++
-			err = b.note(l, "issued", v.Serial, "")
+			err = b.note(l, bulkIssued, v.Serial, "")
 		}
 		if err != nil {
 			return fmt.Errorf("writing down what became of line %d: %w", l.number, err)
@@ -158,7 +169,8 @@ var errBulk = errors.New("they were refused")
 
 func (b *bulk) resultsPath() string { return filepath.Join(b.folder, "results.csv") }
 
-// read reads the whole table before anything is asked: a mistake in its last line is found first.
+// read reads the whole table before anything is asked: a mistake in its last line is found first, and one that is too long
+// is refused, not cut off: half a line could be a good one with another name.
 func (b *bulk) read(name string) ([]bulkLine, error) {
 	f, err := os.Open(name)
 	if err != nil {
@@ -166,7 +178,15 @@ func (b *bulk) read(name string) ([]bulkLine, error) {
 	}
 	defer f.Close()
 	b.base = filepath.Dir(name)
-	r := csv.NewReader(io.LimitReader(f, maxBulkBytes))
+	limited := &io.LimitedReader{R: f, N: maxBulkBytes + 1}
+	lines, err := b.readLines(name, csv.NewReader(limited))
+	if limited.N <= 0 {
+		return nil, &usageError{fmt.Errorf("reading the table %s: more than %d bytes; make several of it", name, maxBulkBytes)}
+	}
+	return lines, err
+}
+
+func (b *bulk) readLines(name string, r *csv.Reader) ([]bulkLine, error) {
 	r.TrimLeadingSpace = true
 	header, err := r.Read()
 	if err != nil {
@@ -177,6 +197,9 @@ func (b *bulk) read(name string) ([]bulkLine, error) {
 		header[i] = strings.ToLower(strings.TrimSpace(strings.TrimPrefix(h, "\ufeff"))) // spreadsheets write a mark before it
 		if !slices.Contains(known, header[i]) {
 			return nil, &usageError{fmt.Errorf("reading the table %s: column %q: there are %s", name, header[i], strings.Join(known, ", "))}
+		}
+		if slices.Contains(header[:i], header[i]) {
+			return nil, &usageError{fmt.Errorf("reading the table %s: column %q is there twice", name, header[i])}
 		}
 	}
 	var lines []bulkLine
@@ -221,53 +244,20 @@ func (b *bulk) read(name string) ([]bulkLine, error) {
 	return lines, nil
 }
 
-// begin opens the results and reads what earlier runs did. A last line that was cut off is dropped: its work is looked for
-// in the book.
-func (b *bulk) begin() error {
-	if err := os.MkdirAll(b.folder, 0o700); err != nil {
-		return err
-	}
-	b.done = map[string]bool{}
-	text, err := os.ReadFile(b.resultsPath())
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	b.resumed = len(text) > 0
-	whole := text[:strings.LastIndexByte(string(text), '\n')+1]
-	if len(whole) == 0 {
-		whole = []byte("line,status,serial,names,error\n")
-	}
-	if len(whole) != len(text) {
-		if err := durable.WriteFile(b.resultsPath(), whole, 0o600); err != nil {
-			return err
-		}
-	}
-	rows, err := csv.NewReader(strings.NewReader(string(whole))).ReadAll()
-	if err != nil {
-		return fmt.Errorf("reading what earlier runs did in %s: %w", b.resultsPath(), err)
-	}
-	for _, row := range rows[1:] {
-		if len(row) == 5 && (row[1] == "issued" || row[1] == "waiting") {
-			b.done[row[0]] = true
-		}
-	}
-	b.results, err = os.OpenFile(b.resultsPath(), os.O_APPEND|os.O_WRONLY, 0)
-	return err
-}
-
-// note appends a line to the results, and waits for the disk.
-func (b *bulk) note(l bulkLine, status, serial, failed string) error {
-	w := csv.NewWriter(b.results)
-	if err := w.Write([]string{l.key(), status, serial, strings.Join(l.names, " "), failed}); err != nil {
-		return err
-	}
-	w.Flush()
-	return errors.Join(w.Error(), b.results.Sync())
-}
-
 // line issues for one line: the key is on disk before anything is asked, and what an earlier run asked for with it is found
-// in the book.
-func (b *bulk) line(ctx context.Context, l bulkLine) (*desk.Certified, error) {
+// in the book, or among the requests for a second person if it is waiting for one.
+func (b *bulk) line(ctx context.Context, l bulkLine, waiting string) (*desk.Certified, error) {
+	v, err := b.asked(ctx, l, waiting)
+	if err != nil || v.Waiting != "" {
+		return v, err
+	}
+	return v, durable.WriteFile(b.path(l, "pem"), []byte(v.PEM), 0o644)
+}
+
+func (b *bulk) asked(ctx context.Context, l bulkLine, waiting string) (*desk.Certified, error) {
+	if waiting != "" {
+		return b.decision(ctx, waiting)
+	}
 	r := desk.CertifyRequest{Profile: l.profile}
 	for _, n := range l.names {
 		if strings.Contains(n, "@") {
@@ -282,27 +272,20 @@ func (b *bulk) line(ctx context.Context, l bulkLine) (*desk.Certified, error) {
 		return nil, err
 	}
 	v := new(desk.Certified)
-	if asked && b.resumed {
-		if v, err = b.found(ctx, r.CSR); err != nil {
-			return nil, err
+	if asked {
+		if v, err = b.found(ctx, l, r.CSR); err != nil || v.Serial != "" {
+			return v, err
 		}
 	}
-	if v.Serial == "" {
-		if err := b.client.Call(ctx, "ca/certify", r, v); err != nil {
-			return nil, err
-		}
-	}
-	if v.Waiting != "" {
-		return v, nil
-	}
-	return v, durable.WriteFile(b.path(l, "pem"), []byte(v.PEM), 0o644)
+	return v, b.client.Call(ctx, "ca/certify", r, v)
 }
 
 func (b *bulk) path(l bulkLine, ending string) string {
 	return filepath.Join(b.folder, fmt.Sprintf("%d.%s", l.number, ending))
 }
 
-// csr is the request of a line; asked says that an earlier run may have sent it.
+// csr is the request of a line; asked says that an earlier run may have sent it: its key lies in the folder, whatever became
+// of the results.
 func (b *bulk) csr(l bulkLine) (file desk.ImportFile, asked bool, err error) {
 	if l.csr != "" {
 		path := l.csr
@@ -310,7 +293,7 @@ func (b *bulk) csr(l bulkLine) (file desk.ImportFile, asked bool, err error) {
 			path = filepath.Join(b.base, path)
 		}
 		file, err := b.app.readImport(path)
-		return file, true, err
+		return file, b.earlier.begun, err
 	}
 	path := b.path(l, "key")
 	text, err := os.ReadFile(path)
@@ -346,20 +329,22 @@ func keyInFile(path string, text []byte) (*keys.Private, error) {
 }
 
 // found looks in the book for what was issued for a request that an earlier run has sent, and whose answer it did not live
-// to write down.
-func (b *bulk) found(ctx context.Context, file desk.ImportFile) (*desk.Certified, error) {
+// to write down. What the key was certified for before its line was changed is another certificate.
+func (b *bulk) found(ctx context.Context, l bulkLine, file desk.ImportFile) (*desk.Certified, error) {
 	read, err := certfile.Read(file.Name, file.Data, certfile.ReadOptions{})
 	if err != nil || len(read.Requests) != 1 {
 		return new(desk.Certified), nil // whoever is asked says what is wrong with it
 	}
 	sum := sha256.Sum256(read.Requests[0].RawSubjectPublicKeyInfo)
 	var page desk.IssuedPage
-	if err := b.client.Call(ctx, "ca/list", desk.IssuedQuery{Key: hex.EncodeToString(sum[:]), Status: "issued", Limit: 1}, &page); err != nil {
+	if err := b.client.Call(ctx, "ca/list", desk.IssuedQuery{Key: hex.EncodeToString(sum[:]), Profile: cmp.Or(l.profile, "server"), Status: "issued"}, &page); err != nil {
 		return nil, err
 	}
 	v := new(desk.Certified)
-	if len(page.Lines) == 0 {
-		return v, nil
+	for _, i := range page.Lines {
+		if len(l.names) == 0 || len(x509cert.Missing(i.Names, l.names))+len(x509cert.Missing(l.names, i.Names)) == 0 {
+			return v, b.client.Call(ctx, "ca/certificate", admin.Named{ID: i.Serial}, v)
+		}
 	}
-	return v, b.client.Call(ctx, "ca/certificate", admin.Named{ID: page.Lines[0].Serial}, v)
+	return v, nil
 }
