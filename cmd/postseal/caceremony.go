@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -40,6 +41,9 @@ func (a *app) caCeremonyCommand() *cobra.Command {
 		if c.days != 0 && (c.days < 30 || c.days > 3650) {
 			return &usageError{errors.New("--list-days: want 30 to 3650")}
 		}
+		if err := c.apart(args[0]); err != nil {
+			return err
+		}
 		if err := c.out.check(a); err != nil {
 			return err
 		}
@@ -58,6 +62,31 @@ type ceremonyRun struct {
 	days           int
 	out            outputFlags
 	password       passwordFlags
+}
+
+// apart refuses one file for two things: with --force the answer would be written over the root that has just signed it.
+func (c *ceremonyRun) apart(request string) error {
+	files := []struct{ what, path string }{{"the request", request}, {"--root", c.root}, {"the root's journal", c.root + ".journal"}, {"--out", c.out.out}, {"--protocol", c.protocol}}
+	for n, one := range files {
+		for _, other := range files[:n] {
+			if one.path != "" && one.path != "-" && sameFile(one.path, other.path) {
+				return &usageError{fmt.Errorf("%s and %s are one file: %s", other.what, one.what, one.path)}
+			}
+		}
+	}
+	return nil
+}
+
+// sameFile says whether two names mean one file, there or not.
+func sameFile(a, b string) bool {
+	x, err := os.Stat(a)
+	y, other := os.Stat(b)
+	if err == nil && other == nil {
+		return os.SameFile(x, y)
+	}
+	first, err := filepath.Abs(a)
+	second, other := filepath.Abs(b)
+	return err == nil && other == nil && first == second
 }
 
 // ceremony reads everything, shows what would be signed, and signs.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"postseal/internal/ground/certfile"
 	"postseal/internal/ground/keys"
@@ -46,6 +47,10 @@ func TestOpenSSLAccepts(t *testing.T) {
 	q, err := ParseRequest(file)
 	if err != nil {
 		t.Fatal(err)
+	}
+	// Whoever stands there reads all that could be another than he came for.
+	if plan := strings.Join(Plan(q, nil), "\n"); !strings.Contains(plan, "servers for servers") || !strings.Contains(plan, `"http://pki.example.com/pki/root.crl"`) {
+		t.Errorf("it shows %s", plan)
 	}
 	planned := 0
 	plan := func(p ca.Planned) error { planned++; return nil }
@@ -123,6 +128,12 @@ func TestParseRefuses(t *testing.T) {
 		"a root below":     change(func(r *Request) { r.Wanted[0].Purpose = "root" }),
 		"twice":            change(func(r *Request) { r.Wanted = append(r.Wanted, r.Wanted[0]) }),
 		"a bad signature":  change(func(r *Request) { c := bytes.Clone(r.Wanted[0].Request); c[len(c)-1] ^= 1; r.Wanted[0].Request = c }),
+		"a moving cursor":  change(func(r *Request) { r.Wanted[0].Name = "servers\x1b[2K\r" }),
+		"a line more":      change(func(r *Request) { r.Wanted[0].Name = "servers\n  3. " }),
+		"one turned round": change(func(r *Request) { r.Organisation = "Example\u202e" }),
+		"a revoked line":   change(func(r *Request) { r.Revoked = []Fallen{{Name: "x\x1b[A", Serial: "4a", At: time.Now()}} }),
+		"a list of files":  change(func(r *Request) { r.RootList = "file:///etc/passwd" }),
+		"a list in lines":  change(func(r *Request) { r.RootList = "http://pki.example.com/\u2028" }),
 		"a bad number":     change(func(r *Request) { r.ListNumber = "-1" }),
 	} {
 		if _, err := ParseRequest(data); !errors.As(err, new(*FileError)) {

@@ -10,7 +10,11 @@ import (
 	"fmt"
 	"io"
 	"math/big"
+	"net/url"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"postseal/internal/ground/keys"
 	"postseal/internal/ground/x509cert"
@@ -44,8 +48,8 @@ type Request struct {
 	Organisation string    `json:"organisation"`      // in the root's name, if one is to be made
 	RootKey      string    `json:"rootKey,omitempty"` // kind of its key then
 	Root         []byte    `json:"root,omitempty"`    // DER of the root that is asked; absent: one is to be made
-	RootList     string    `json:"rootList"`          // http address of the root's revocation list
-	RootFile     string    `json:"rootFile"`          // http address of the root's certificate
+	RootList     string    `json:"rootList"`          // http address of the root's revocation list; empty: certificates name none
+	RootFile     string    `json:"rootFile"`          // http address of the root's certificate; empty likewise
 	ListNumber   string    `json:"listNumber"`        // of the last list, decimal; empty: there was none
 	Wanted       []Wanted  `json:"wanted"`            // may be empty: then it is for a new list alone
 	Revoked      []Fallen  `json:"revoked,omitempty"` // what the list names
@@ -136,8 +140,13 @@ func ParseRequest(data []byte) (*Request, error) {
 	if len(r.Wanted) > maxWanted {
 		return nil, bad("it wants %d certificates: at most %d", len(r.Wanted), maxWanted)
 	}
-	if r.Organisation == "" || len(r.Organisation) > 200 {
-		return nil, bad("it has no organisation, or one of more than 200 octets")
+	if r.Organisation == "" || len(r.Organisation) > 200 || !readable(r.Organisation) {
+		return nil, bad("it has no organisation, or one of more than 200 octets, or with signs that nobody can read")
+	}
+	for _, address := range []string{r.RootList, r.RootFile} {
+		if u, err := url.Parse(address); address != "" && (err != nil || u.Scheme != "http" || u.Host == "" || len(address) > 300 || !readable(address)) {
+			return nil, bad("an address for its certificates is none of http: %.40q", address)
+		}
 	}
 	if r.ListNumber != "" {
 		if n, ok := new(big.Int).SetString(r.ListNumber, 10); !ok || n.Sign() < 0 || len(r.ListNumber) > 40 {
@@ -173,10 +182,13 @@ func (w *Wanted) check(judge *keys.PublicJudge) error {
 	if _, err := ca.ParsePurpose(w.Purpose); err != nil {
 		return bad("%v", err)
 	}
-	if w.Name == "" || len(w.Name) > 40 {
-		return bad("a name of an authority is empty or longer than 40 octets")
+	if err := checkName(w.Name); err != nil {
+		return err
 	}
 	csr, err := x509.ParseCertificateRequest(w.Request)
+	if err == nil && !readable(x509cert.SubjectText(csr.Subject)) {
+		err = errors.New("its subject has signs that nobody can read")
+	}
 	if err == nil {
 		err = csr.CheckSignature() // the asker has the key
 	}
@@ -194,6 +206,22 @@ func (w *Wanted) check(judge *keys.PublicJudge) error {
 	}
 	w.csr = csr
 	return nil
+}
+
+// checkName holds the name of an authority against how commands call one. It is shown to whoever stands before the offline
+// machine, which is all that protects the root's key from a server that somebody else has: a name that moves the cursor would
+// write over what else is wanted.
+func checkName(name string) error {
+	other := func(r rune) bool { return r != '-' && (r < '0' || r > '9') && (r < 'a' || r > 'z') }
+	if name == "" || len(name) > 40 || strings.ContainsFunc(name, other) {
+		return bad("a name of an authority is none: %.40q", name)
+	}
+	return nil
+}
+
+// readable says whether a text is what it looks like: no control characters, and nothing that turns the direction.
+func readable(text string) bool {
+	return utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
 // rootOf reads a root.

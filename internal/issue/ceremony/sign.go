@@ -85,6 +85,9 @@ func entries(fallen []Fallen) (all []crl.Entry, err error) {
 	}
 	seen := map[string]bool{}
 	for _, f := range fallen {
+		if err := checkName(f.Name); err != nil {
+			return nil, err
+		}
 		serial, err := hex.DecodeString(f.Serial)
 		if err != nil || len(serial) == 0 || len(serial) > 20 || seen[f.Serial] {
 			return nil, bad("the serial of a certificate that it revokes is none, or stands there twice: %.50q", f.Serial)
@@ -107,11 +110,14 @@ func Plan(q *Request, root *Root) (lines []string) {
 		lines = append(lines, fmt.Sprintf("sign with the root %q, SHA-256 %s, which ends on %s", x509cert.SubjectText(root.cert.Subject), digest(root.cert.Raw), root.cert.NotAfter.UTC().Format(time.DateOnly)))
 	}
 	for _, w := range q.Wanted {
-		text := fmt.Sprintf("certify the authority %s, %q, key %s, to certify names below %s", w.Name, x509cert.SubjectText(w.csr.Subject), digest(w.csr.RawSubjectPublicKeyInfo), strings.Join(w.Domains, ", "))
+		text := fmt.Sprintf("certify the authority %s for %s, %q, key %s, to certify names below %s", w.Name, w.Purpose, x509cert.SubjectText(w.csr.Subject), digest(w.csr.RawSubjectPublicKeyInfo), strings.Join(w.Domains, ", "))
 		if len(w.Networks) > 0 {
 			text += " and addresses of " + strings.Join(w.Networks, ", ")
 		}
 		lines = append(lines, text)
+	}
+	if len(q.Wanted) > 0 && q.RootList+q.RootFile != "" {
+		lines = append(lines, fmt.Sprintf("name in these certificates %q for the root's revocation list, and %q for its certificate", q.RootList, q.RootFile))
 	}
 	for _, f := range q.Revoked {
 		lines = append(lines, fmt.Sprintf("take back the certificate of the authority %s with the serial %s, revoked on %s (%s)", f.Name, f.Serial, f.At.UTC().Format(time.DateOnly), crl.Reason(f.Reason)))

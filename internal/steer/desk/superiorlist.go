@@ -55,6 +55,9 @@ func acceptList(der []byte, a state.Authority, last string, fallen []ceremony.Fa
 	if !newerNumber(s.CRLNumber, last) || !time.Now().Before(s.NextUpdate) {
 		return state.Shard{}, &AnswerError{Name: a.Name, Reason: "its revocation list is not newer than the one that is published"}
 	}
+	if now := time.Now(); now.Before(s.ThisUpdate) { // a machine without a network has nobody who sets its clock
+		return state.Shard{}, &AnswerError{Name: a.Name, Reason: "its revocation list begins only on " + s.ThisUpdate.Format(time.RFC3339) + ", and clients would refuse it until then; set the clock of the machine that signs, and sign again"}
+	}
 	for _, f := range fallen {
 		if !slices.ContainsFunc(list.RevokedCertificateEntries, func(e x509.RevocationListEntry) bool { return ca.SerialText(e.SerialNumber) == f.Serial }) {
 			return state.Shard{}, &AnswerError{Name: a.Name, Reason: "its revocation list does not name the certificate " + f.Serial + " of " + f.Name + ", which was revoked since; write the request again"}
