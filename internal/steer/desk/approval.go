@@ -104,14 +104,18 @@ type Decision struct {
 }
 
 // Approve agrees to a request, and issues it. Whoever asked cannot agree ([ErrSamePerson]). One that was approved and not
-// issued, because something failed, is issued now.
+// issued, because something failed, is issued now; but not while another does that, or there would be two certificates.
 func (d *Desk) Approve(ctx context.Context, who state.Actor, r Decision) (*Certified, error) {
+	if !d.approving.begin(r.ID) {
+		return nil, fmt.Errorf("request %s is being issued for just now: %w", clip(r.ID), ErrDecided)
+	}
+	defer d.approving.end(r.ID)
 	a, err := d.undecided(ctx, r.ID)
 	if err != nil {
 		return nil, err
 	}
-	if a.Requester == who.Who {
-		return nil, fmt.Errorf("approving request %s of %s: %w", a.ID, a.Requester, ErrSamePerson)
+	if err := d.secondPerson(ctx, a.Requester, who.Who); err != nil {
+		return nil, fmt.Errorf("approving request %s of %s: %w", a.ID, a.Requester, err)
 	}
 	var held heldRequest
 	if err := json.Unmarshal([]byte(a.Request), &held); err != nil {

@@ -111,6 +111,8 @@ type Desk struct {
 
 	// pki is what the organisation's own authority has at hand.
 	pki publishing
+	// approving are requests that a second person agrees to just now.
+	approving approving
 	// public is what strangers are shown to trust.
 	public publicState
 
