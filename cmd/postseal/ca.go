@@ -27,10 +27,10 @@ func (a *app) caInitCommand() *cobra.Command {
 	var subordinate, elsewhere bool
 	c := &cobra.Command{
 		Use: "init", Short: "Make the organisation's own authority", Args: noArgs,
-		Long: "Make the organisation's own authority: a root, and below it one issuing authority each for servers, clients, S/MIME and code, for the accepted domains and nothing else.\n" +
+		Long: "Make the organisation's own authority: a root, and below it one issuing authority each for servers, clients, S/MIME, code and IPsec, for the accepted domains and nothing else.\n" +
 			"The root is trusted here from then on. With --subordinate there is no root of ours: the issuing authorities are certified by one that is there, such as AD CS. With --ceremony the root's key is never on this server.\n" +
+			"These two make the keys of the issuing authorities and requests that wait: postseal ca request, then postseal ca import\n" +
 			"Where there is an authority, --purpose adds issuing authorities for purposes that have none.\n" +
-			"Both make the keys of the issuing authorities and requests that wait: postseal ca request, then postseal ca import\n" +
 			"Other machines get the root with: postseal trust export",
 		Example: "  postseal ca init --pki-host pki.example.com",
 	}
@@ -105,6 +105,7 @@ func (a *app) caShowCommand() *cobra.Command {
 func (a *app) caIssueCommand() *cobra.Command {
 	var r desk.IssueRequest
 	var csr, out string
+	var force bool
 	var emails []string
 	var person desk.PersonRequest
 	var password passwordFlags
@@ -128,10 +129,11 @@ func (a *app) caIssueCommand() *cobra.Command {
 	f.StringVar(&r.Lineage, "lineage", "", "`NAME` of the new lineage (default made of the first domain)")
 	f.StringVar(&csr, "csr", "", "certify the request in this `FILE`")
 	f.StringVar(&out, "out", "", "with --csr or --email: write it to this `FILE`")
+	f.BoolVar(&force, "force", false, "with --email: replace an existing file")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		if csr == "" && len(emails) == 1 && len(r.Domains) == 0 && r.Enable == "" && r.Lineage == "" {
 			person.Profile, person.Email, person.Kind = r.Profile, emails[0], r.Kind
-			return a.issuePerson(cmd, person, outputFlags{out: out}, password)
+			return a.issuePerson(cmd, person, outputFlags{out: out, force: force}, password)
 		}
 		if person.Name != "" || person.Format != "" || password.given() {
 			return &usageError{errors.New("--name, --pfx and a password go with one --email, without --csr")}
@@ -163,7 +165,7 @@ func (a *app) certify(cmd *cobra.Command, r desk.CertifyRequest, out string) err
 	if err != nil {
 		return err
 	}
-	return a.printCertified(v, out)
+	return a.printCertified(v, out, "Issued")
 }
 
 func (a *app) caRevokeCommand() *cobra.Command {

@@ -23,7 +23,7 @@ func (a *app) caPendingCommand() *cobra.Command {
 			if a.json {
 				return a.printJSON(all)
 			}
-			t := a.table("ID", "PROFILE", "NAMES", "FOR", "ASKED", "STATUS")
+			t := a.table("ID", "PROFILE", "NAMES", "ENABLES", "FOR", "ASKED", "STATUS")
 			for _, x := range all {
 				status := x.Status
 				switch {
@@ -32,7 +32,7 @@ func (a *app) caPendingCommand() *cobra.Command {
 				case x.Reason != "":
 					status += ": " + visible(x.Reason)
 				}
-				t.row(x.ID, x.Profile, visible(strings.Join(x.Names, ",")), visible(x.Requester), localDate(x.AskedAt), status)
+				t.row(x.ID, x.Profile, visible(strings.Join(x.Names, ",")), dash(x.Enable), visible(x.Requester), localDate(x.AskedAt), status)
 			}
 			return t.end()
 		},
@@ -45,18 +45,35 @@ func (a *app) caApproveCommand() *cobra.Command {
 	var out string
 	c := &cobra.Command{
 		Use: "approve ID", Short: "Agree to a request, and issue the certificate", Args: oneArg("the ID of a request, see: postseal ca pending"),
-		Long:    "Agree to a request for a profile that needs a second person, and issue the certificate. Whoever asked cannot agree.",
+		Long: "Agree to a request for a profile that needs a second person, and issue the certificate. Whoever asked cannot agree.\n" +
+			"If its key was made here, a lineage gets it, and it takes over the services that ca pending shows under ENABLES.",
 		Example: "  postseal ca approve 3f1c2a5b7d9e40618273849506a7b8c9",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			v, err := call[desk.Certified](cmd.Context(), a, "ca/approve", desk.Decision{Doing: desk.Doing{DryRun: a.dryRun}, ID: args[0]})
 			if err != nil {
 				return err
 			}
-			return a.printCertified(v, out)
+			if err := a.printCertified(v, out, "Issued"); err != nil || a.json {
+				return err
+			}
+			a.printTakeover(v)
+			return nil
 		},
 	}
 	c.Flags().StringVar(&out, "out", "", "write the certificate and its issuer to this `FILE`")
 	return c
+}
+
+// printTakeover says what agreeing has changed beyond the certificate.
+func (a *app) printTakeover(v desk.Certified) {
+	switch {
+	case a.dryRun && v.Enabled != "":
+		fmt.Fprintf(a.err, "postseal: note: it would take over %s\n", v.Enabled)
+	case v.Enabled != "":
+		fmt.Fprintf(a.err, "postseal: note: lineage %s has it, and serves %s with it from now on\n", v.Lineage, v.Enabled)
+	case v.Lineage != "":
+		fmt.Fprintf(a.err, "postseal: note: lineage %s has it\n", v.Lineage)
+	}
 }
 
 func (a *app) caRejectCommand() *cobra.Command {
@@ -92,15 +109,15 @@ func (a *app) caCertificateCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.printCertified(v, out)
+			return a.printCertified(v, out, "Wrote")
 		},
 	}
 	c.Flags().StringVar(&out, "out", "", "write the certificate and its issuer to this `FILE`")
 	return c
 }
 
-// printCertified prints a certificate, or that a request for it waits.
-func (a *app) printCertified(v desk.Certified, out string) error {
+// printCertified prints a certificate, and what was done with it, or that a request for it waits.
+func (a *app) printCertified(v desk.Certified, out, done string) error {
 	switch {
 	case a.json:
 		return a.printJSON(v)
@@ -118,6 +135,6 @@ func (a *app) printCertified(v desk.Certified, out string) error {
 	if err := durable.WriteFile(out, []byte(v.PEM), 0o644); err != nil {
 		return err
 	}
-	fmt.Fprintf(a.out, "Issued %s for %s until %s: %s\n", v.Serial, strings.Join(v.Names, ", "), localDate(v.NotAfter), out)
+	fmt.Fprintf(a.out, "%s %s for %s until %s: %s\n", done, v.Serial, strings.Join(v.Names, ", "), localDate(v.NotAfter), out)
 	return nil
 }

@@ -42,7 +42,7 @@ func (a *app) caHealthCommand() *cobra.Command {
 				return err
 			}
 			fmt.Fprintln(a.out)
-			t = a.table("LIST", "NUMBER", "SIGNED", "UNTIL", "FETCHED", "BYTES", "CERTIFICATES", "REVOKED", "STATE")
+			t = a.table("LIST", "NUMBER", "FROM", "UNTIL", "FETCHED", "BYTES", "CERTIFICATES", "REVOKED", "STATE")
 			for _, l := range h.Lists {
 				state := ""
 				switch {

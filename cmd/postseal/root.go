@@ -131,7 +131,13 @@ func (a *app) root() *cobra.Command {
 	}
 	root.Version = version() // what people type first
 	root.SetVersionTemplate(fmt.Sprintf("postseal %s, %s\n", version(), runtime.Version()))
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		// A noun does not know the flags of a verb that is not there: the verb is what is wrong.
+		if rest := cmd.Flags().Args(); cmd.HasAvailableSubCommands() && len(rest) > 0 && rest[0] != "" {
+			return noArgs(cmd, rest)
+		}
+		return &usageError{err}
+	})
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.data, "data", "", "data `DIR` (environment POSTSEAL_DATA; default /var/lib/postseal for root, else ~/.local/share/postseal)")
 	flags.StringVar(&a.sealing, "sealing-key", "", "sealing key `FILE` (default DIR/sealing-key)")

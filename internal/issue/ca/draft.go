@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -166,7 +167,7 @@ func emptySubject(p *Profile, r Request, names []name) bool {
 func (p *Profile) checkKey(pub crypto.PublicKey, i *Issuer) error {
 	kind, err := keys.KindOf(pub)
 	if err != nil || !slices.Contains(p.o.Keys, kind) {
-		return &KeyError{KeyType: x509cert.KeyType(pub), Reason: fmt.Sprintf("profile %s takes %v", p.o.Name, p.o.Keys)}
+		return &KeyError{KeyType: x509cert.KeyType(pub), Reason: fmt.Sprintf("profile %s takes %s", p.o.Name, joined(p.o.Keys))}
 	}
 	if same, ok := pub.(interface{ Equal(crypto.PublicKey) bool }); ok && same.Equal(i.cert.PublicKey) {
 		return &KeyError{KeyType: x509cert.KeyType(pub), Reason: "it is the authority's own"}
@@ -198,19 +199,25 @@ func (p *Profile) subject(asked pkix.Name, names []name) (pkix.Name, error) {
 	return pkix.Name{}, nil
 }
 
+// servers reports whether what the profile issues may stand for a server.
+func (p *Profile) servers() bool {
+	return len(p.o.Usages) == 0 || slices.Contains(p.o.Usages, x509cert.UsageServerAuth) || slices.Contains(p.o.Usages, x509cert.UsageAny)
+}
+
 func onlyCommonName(n pkix.Name) bool {
 	sequence := n.ToRDNSequence()
 	return len(sequence) == 1 && len(sequence[0]) == 1 && n.CommonName != ""
 }
 
 // commonNameIsOurs: old clients take a common name for a host, so one that can be a host's must stand among the names,
-// which were checked. A person's name is free where the profile lets people give a subject.
+// which were checked. A person's name is free where the profile lets people give a subject. It may be one word, as Korean
+// names are written; that is a host's only where servers are certified, because no client looks for a host in another.
 func commonNameIsOurs(commonName string, names []name, p *Profile) error {
 	if commonName == "" {
 		return nil
 	}
 	if n, err := parseName(commonName); err == nil {
-		if slices.Contains(names, n) {
+		if slices.Contains(names, n) || p.o.Subject && !p.servers() && n.kind == kindDNS && !strings.Contains(n.text, ".") {
 			return nil
 		}
 		return &NameError{Name: commonName, Reason: "a common name must be one of the names"}

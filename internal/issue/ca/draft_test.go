@@ -100,6 +100,7 @@ func TestWhatIsNotCertified(t *testing.T) {
 		"a foreign common name":          {server, Request{PublicKey: good, Names: []string{"a.example.com"}, Subject: pkix.Name{CommonName: "b.example.com"}}, PurposeServers, new(*NameError)},
 		"a common name that is no host":  {server, Request{PublicKey: good, Names: []string{"a.example.com"}, Subject: pkix.Name{CommonName: "a.example.com\x00.example.org"}}, PurposeServers, new(*x509cert.InvalidSubjectError)},
 		"a person called like a host":    {person, Request{PublicKey: good, Names: []string{"a@example.com"}, Subject: pkix.Name{CommonName: "www.example.org"}}, PurposeSMIME, new(*NameError)},
+		"a server called by a word":      {ProfileOptions{Name: "server", Domains: []string{"example.com"}, Subject: true}, Request{PublicKey: good, Names: []string{"a.example.com"}, Subject: pkix.Name{CommonName: "mail"}}, PurposeServers, new(*NameError)},
 		"longer than the profile":        {server, Request{PublicKey: good, Names: []string{"a.example.com"}, Life: LifeByHand}, PurposeServers, new(*LifeError)},
 		"a negative life":                {server, Request{PublicKey: good, Names: []string{"a.example.com"}, Life: -time.Hour}, PurposeServers, new(*LifeError)},
 		"a second":                       {server, Request{PublicKey: good, Names: []string{"a.example.com"}, Life: time.Second}, PurposeServers, new(*LifeError)},
@@ -217,3 +218,16 @@ func TestANewIssuerIsChecked(t *testing.T) {
 type odd struct{ crypto.Signer }
 
 func (odd) Public() crypto.PublicKey { return "key" }
+
+// TestPeopleMayHaveOneWord: Korean names are written in one word, which could be a host's in a certificate for servers.
+func TestPeopleMayHaveOneWord(t *testing.T) {
+	t.Parallel()
+	h := newHierarchy(t, keys.ECDSAP256, keys.ECDSAP256)
+	person := newProfile(t, ProfileOptions{Name: "person", Purpose: PurposeSMIME, Usages: []x509cert.Usage{x509cert.UsageEmailProtection}, Names: []NameKind{NameEmail}, Domains: []string{"example.com"}, Subject: true})
+	for _, name := range []string{"이순신", "Madonna", "이 순신"} {
+		issued, err := New(h.issuers[PurposeSMIME], newMemory()).Issue(t.Context(), person, Request{PublicKey: newKey(t, keys.ECDSAP256).Public(), Names: []string{"a@example.com"}, Subject: pkix.Name{CommonName: name}, CRL: "http://pki.example.com/1.crl"})
+		if err != nil || issued.Certificate.Subject.CommonName != name {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}

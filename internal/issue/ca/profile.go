@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"postseal/internal/ground/keys"
@@ -124,7 +125,7 @@ func NewProfile(o ProfileOptions) (*Profile, error) {
 		o.Purpose = PurposeServers
 	}
 	if !slices.Contains(Purposes(), o.Purpose) {
-		return bad("purpose %q: there are %v", o.Purpose, Purposes())
+		return bad("purpose %q: there are %s", o.Purpose, joined(Purposes()))
 	}
 	if len(o.Usages) == 0 {
 		o.Usages = []x509cert.Usage{x509cert.UsageServerAuth}
@@ -166,7 +167,7 @@ func NewProfile(o ProfileOptions) (*Profile, error) {
 	case o.Life == 0:
 		o.Life = LifeAutomatic
 	case o.Life < time.Hour || o.Life > MaxLife:
-		return bad("a life of %v: want an hour to %d days", o.Life, MaxLife/day)
+		return bad("a life of %g days: want an hour to %d days", o.Life.Hours()/24, MaxLife/day)
 	}
 	if o.NoRevocation && o.Life > maxShortLife {
 		return bad("without data on revocation a certificate lives at most %d days", maxShortLife/day)
@@ -245,7 +246,7 @@ func (p *Profile) Purpose() Purpose { return p.o.Purpose }
 func (p *Profile) NeedsApproval() bool { return p.o.Approval }
 
 // errNoNames: a certificate that names nothing certifies nothing.
-var errNoNames = errors.New("no name at all")
+var errNoNames = errors.New("no name at all is asked for: they count in subjectAltName, and a common name is none")
 
 // checkNames says which names may be certified.
 func (p *Profile) checkNames(names []name) error {
@@ -258,6 +259,18 @@ func (p *Profile) checkNames(names []name) error {
 		}
 	}
 	return nil
+}
+
+// domainsText says which domains there are, as far as that fits into a sentence.
+func (p *Profile) domainsText() string {
+	const most = 4
+	switch n := len(p.o.Domains); {
+	case n == 0:
+		return ", which has none"
+	case n > most:
+		return fmt.Sprintf(" (%s and %d more)", strings.Join(p.o.Domains[:most], ", "), n-most)
+	}
+	return " (" + strings.Join(p.o.Domains, ", ") + ")"
 }
 
 // objection is why a name may not be certified, empty if it may.
@@ -276,7 +289,7 @@ func (p *Profile) objection(n name) string {
 		return "profile " + p.o.Name + " certifies no wildcards"
 	}
 	if !slices.ContainsFunc(p.o.Domains, func(domain string) bool { return under(n.domain(), domain) }) {
-		return "below no domain of profile " + p.o.Name
+		return "below no domain of profile " + p.o.Name + p.domainsText()
 	}
 	if len(p.patterns) > 0 && !slices.ContainsFunc(p.patterns, func(pattern *regexp.Regexp) bool { return pattern.MatchString(n.text) }) {
 		return "matches no pattern of profile " + p.o.Name

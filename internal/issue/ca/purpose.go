@@ -3,6 +3,7 @@ package ca
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"postseal/internal/ground/x509cert"
 )
@@ -54,5 +55,17 @@ func ParsePurpose(s string) (Purpose, error) {
 	if p := Purpose(s); slices.Contains(Purposes(), p) {
 		return p, nil
 	}
-	return "", fmt.Errorf("purpose %q: there are %v", s, Purposes())
+	return "", fmt.Errorf("purpose %q: there are %s", s, joined(Purposes()))
+}
+
+// joined is a list of words in a sentence.
+func joined[T ~string](all []T) string {
+	var b strings.Builder
+	for i, one := range all {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(string(one))
+	}
+	return b.String()
 }

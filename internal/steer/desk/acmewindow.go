@@ -45,7 +45,7 @@ func (d *Desk) MoveWindow(ctx context.Context, who state.Actor, r WindowRequest)
 		r.Authority = string(ca.PurposeServers)
 	}
 	if _, err := ca.ParsePurpose(r.Authority); err != nil {
-		return nil, &ValueError{"--authority", r.Authority, fmt.Sprintf("there are %v", ca.Purposes())}
+		return nil, &ValueError{"--authority", r.Authority, "there are " + purposeWords()}
 	}
 	if r.Profile != "" {
 		if _, err := d.profile(ctx, r.Profile); err != nil {

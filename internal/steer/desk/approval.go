@@ -31,7 +31,8 @@ type ApprovalView struct {
 	Profile   string    `json:"profile"`
 	Requester string    `json:"requester"`
 	Names     []string  `json:"names"`
-	Status    string    `json:"status"` // waiting, approved or rejected
+	Enable    string    `json:"enable,omitempty"` // services that it takes over at once when it is agreed to
+	Status    string    `json:"status"`           // waiting, approved or rejected
 	AskedAt   time.Time `json:"askedAt"`
 	DecidedAt time.Time `json:"decidedAt,omitzero"`
 	DecidedBy string    `json:"decidedBy,omitempty"`
@@ -53,7 +54,11 @@ func (d *Desk) Pending(ctx context.Context, q PendingQuery) ([]ApprovalView, err
 	})
 	out := []ApprovalView{}
 	for _, a := range rows {
-		v := ApprovalView{ID: a.ID, Profile: a.Profile, Requester: a.Requester, Names: a.Names, Status: a.State, AskedAt: a.AskedAt.UTC(), DecidedBy: a.DecidedBy, Reason: a.Reason, Serial: a.Serial}
+		var held heldRequest
+		if err := json.Unmarshal([]byte(a.Request), &held); err != nil {
+			return nil, fmt.Errorf("reading request %s: %w", a.ID, err)
+		}
+		v := ApprovalView{ID: a.ID, Enable: held.services(), Profile: a.Profile, Requester: a.Requester, Names: a.Names, Status: a.State, AskedAt: a.AskedAt.UTC(), DecidedBy: a.DecidedBy, Reason: a.Reason, Serial: a.Serial}
 		if !a.DecidedAt.IsZero() {
 			v.DecidedAt = a.DecidedAt.UTC()
 		}
@@ -66,6 +71,14 @@ func (d *Desk) Pending(ctx context.Context, q PendingQuery) ([]ApprovalView, err
 type heldRequest struct {
 	Issue   *IssueRequest   `json:"issue,omitempty"`
 	Certify *CertifyRequest `json:"certify,omitempty"`
+}
+
+// services are those that it takes over when it is issued.
+func (h heldRequest) services() string {
+	if h.Issue == nil {
+		return ""
+	}
+	return h.Issue.Enable
 }
 
 // hold keeps a request, which was found good, for a second person, and returns its id.
@@ -122,7 +135,7 @@ func (d *Desk) Approve(ctx context.Context, who state.Actor, r Decision) (*Certi
 		return nil, fmt.Errorf("reading request %s: %w", a.ID, err)
 	}
 	if r.DryRun {
-		return &Certified{Names: a.Names, Waiting: a.ID}, nil
+		return &Certified{Names: a.Names, Waiting: a.ID, Enabled: held.services()}, nil
 	}
 	if a.State == state.ApprovalWaiting {
 		// It is written down before anything is issued: a crash afterwards leaves an approved request without a serial.
@@ -143,9 +156,11 @@ func (d *Desk) Approve(ctx context.Context, who state.Actor, r Decision) (*Certi
 		if err != nil {
 			return nil, err
 		}
-		if out, err = d.IssuedCertificate(ctx, change.Certificates[0].Serial); err != nil {
+		made := change.Certificates[0]
+		if out, err = d.IssuedCertificate(ctx, made.Serial); err != nil {
 			return nil, err
 		}
+		out.Lineage, out.Enabled = made.Lineage, held.services()
 	}
 	return out, d.served(ctx, who, a.ID, out.Serial)
 }
@@ -270,6 +285,9 @@ func (d *Desk) undecided(ctx context.Context, id string) (a state.Approval, err 
 		a, err = tx.Approval(id)
 		return err
 	})
+	if errors.Is(err, state.ErrNotFound) {
+		return a, &ValueError{"ID", id, "no request has it; see what waits: postseal ca pending"}
+	}
 	if err == nil && (a.State == state.ApprovalRejected || a.Serial != "") {
 		err = fmt.Errorf("request %s was %s on %s: %w", a.ID, a.State, a.DecidedAt.UTC().Format(time.DateOnly), ErrDecided)
 	}
@@ -325,4 +343,13 @@ func newCertified(out *issued) *Certified {
 func keyIDOf(spki []byte) string {
 	sum := sha256.Sum256(spki)
 	return hex.EncodeToString(sum[:])
+}
+
+// LineageOf is the lineage that asked for a line of the book, empty if somebody else did.
+func LineageOf(requester string) string {
+	name, ours := strings.CutPrefix(requester, ownLineage)
+	if !ours {
+		return ""
+	}
+	return name
 }

@@ -53,6 +53,11 @@ func (d *Desk) issueOne(ctx context.Context, who state.Actor, w wanted) (*issued
 	i := slices.IndexFunc(s.authorities, func(a state.Authority) bool {
 		return a.Purpose == string(w.profile.Purpose()) && a.State == state.AuthorityActive
 	})
+	if i < 0 && slices.ContainsFunc(s.authorities, func(a state.Authority) bool {
+		return a.Purpose == string(w.profile.Purpose()) && a.State == state.AuthorityPending
+	}) {
+		return nil, fmt.Errorf("issuing for %s: %w", w.profile.Purpose(), ErrAuthorityWaits)
+	}
 	if i < 0 {
 		return nil, fmt.Errorf("issuing for %s: %w", w.profile.Purpose(), ErrNoAuthority)
 	}
@@ -133,6 +138,9 @@ type IssueRequest struct {
 	Lineage string   `json:"lineage,omitempty"` // name of the new lineage; empty makes one of the first name
 }
 
+// yetUnnamed is the name of a lineage until it is known which names it has.
+const yetUnnamed = "issued by our own authority"
+
 // Check finds what is wrong with the request itself.
 func (r IssueRequest) Check() error {
 	_, err := r.plan("")
@@ -144,7 +152,7 @@ func (r IssueRequest) plan(server string) (*certPlan, error) {
 	if kind == "" {
 		kind = string(keys.ECDSAP256)
 	}
-	friendly := "issued by our own authority"
+	friendly := yetUnnamed
 	if len(r.Domains) > 0 {
 		friendly = nameOf(r.Domains[0])
 	}
@@ -347,6 +355,8 @@ type Certified struct {
 	NotAfter   time.Time `json:"notAfter,omitzero"`
 	PEM        string    `json:"pem"`               // with its issuer
 	Waiting    string    `json:"waiting,omitempty"` // id of the request that waits; then there is no certificate
+	Lineage    string    `json:"lineage,omitempty"` // that has it, if its key was made here for a request that was agreed to
+	Enabled    string    `json:"enabled,omitempty"` // services that this lineage serves from now on
 }
 
 // Certify issues for a request in a file. Its signature proves that whoever made it holds the key (RFC 2986 section 4.2);

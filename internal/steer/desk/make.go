@@ -120,6 +120,9 @@ func (p *certPlan) complete(v *view) error {
 			p.spec.options.Names = []string{v.server.Name}
 		}
 	}
+	if p.issued && p.spec.friendly == yetUnnamed {
+		p.spec.friendly = nameOf(p.spec.options.Names[0])
+	}
 	if p.spec.options.Subject.String() == "" {
 		p.spec.options.CommonName = commonName(p.spec.options.Names, p.spec.friendly)
 	}

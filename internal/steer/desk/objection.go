@@ -163,7 +163,9 @@ func (v *view) usualNames(name string) []string {
 	}
 	for _, label := range labels {
 		for _, domain := range v.org.Domains {
-			names = append(names, label+"."+domain)
+			if name := label + "." + domain; name != v.server.Name {
+				names = append(names, name)
+			}
 		}
 	}
 	if len(labels) > 0 {

@@ -92,6 +92,13 @@ func (d *Desk) PKIHealth(ctx context.Context) (*PKIHealth, error) {
 		if revoked, err = tx.RevokedInShards(); err != nil {
 			return err
 		}
+		for _, a := range all { // a list of a root names authorities, which are in no book
+			fallen, err := tx.AuthorityRevocations(a.ID)
+			if err != nil {
+				return err
+			}
+			revoked[state.ShardName{AuthorityID: a.ID}] += int64(len(fallen))
+		}
 		for i, n := range out.Tree {
 			a := all[slices.IndexFunc(all, func(a state.Authority) bool { return a.Name == n.Name })]
 			if out.Tree[i].InModule, err = d.inModule(tx, a); err != nil {

@@ -56,7 +56,7 @@ func (r RevokeRequest) Check() error {
 		}
 	}
 	if given != 1 {
-		return &ValueError{"ID", fmt.Sprintf("%d given", given), "say which in one way: ID, --certificate, --public-key, --requester or --profile"}
+		return &ValueError{"ID", r.ID, fmt.Sprintf("say which in one way: ID, --certificate, --public-key, --requester or --profile; here are %d", given)}
 	}
 	if raw, err := hex.DecodeString(plainHex(r.Key)); r.Key != "" && (err != nil || len(raw) != sha256.Size) {
 		return &ValueError{"--public-key", r.Key, "want the SHA-256 of a public key, 64 hex digits"}

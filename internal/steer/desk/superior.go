@@ -44,7 +44,7 @@ func (r AuthorityRequest) purposes() ([]ca.Purpose, error) {
 	for _, text := range r.Purposes {
 		p, err := ca.ParsePurpose(text)
 		if err != nil {
-			return nil, &ValueError{"--purpose", text, fmt.Sprintf("there are %v", ca.Purposes())}
+			return nil, &ValueError{"--purpose", text, "there are " + purposeWords()}
 		}
 		if !slices.Contains(all, p) {
 			all = append(all, p)
@@ -389,4 +389,13 @@ func (d *Desk) Withdraw(ctx context.Context, who state.Actor, r WithdrawRequest)
 			return nil
 		}, nil
 	})
+}
+
+// purposeWords are the purposes that there can be an authority for, in a sentence.
+func purposeWords() string {
+	var all []string
+	for _, p := range ca.Purposes() {
+		all = append(all, string(p))
+	}
+	return strings.Join(all, ", ")
 }

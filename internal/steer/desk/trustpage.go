@@ -169,8 +169,12 @@ func (d *Desk) PublicTrust(ctx context.Context) (*PublicTrust, error) {
 	return fresh, nil
 }
 
-// topOf is the highest certificate above an authority that has no parent here: its own, or that of a foreign root.
+// topOf is the highest certificate above an authority that has no parent here: that of a root, or of the foreign root
+// above it. The chain of a successor root leads to the old one, and it is the new one that machines do not have.
 func topOf(a state.Authority) []byte {
+	if a.Purpose == rootName {
+		return a.Certificate
+	}
 	if above, err := x509.ParseCertificates(a.Chain); err == nil && len(above) > 0 {
 		return above[len(above)-1].Raw
 	}

@@ -24,7 +24,12 @@ func authorityEntries() []entry {
 		is("ca.ErrIssuer", ca.ErrIssuer, "the certificate and the key of this authority do not fit what is asked of it; ask the authority that is for it"),
 		as("ca.LintError", always[*ca.LintError]("nothing was signed; this is a fault of postseal, please report it")),
 		as("ca.StepError", always[*ca.StepError]("the certificate is written down and not handed out; it is finished when the server starts; see: postseal ca list")),
-		wrong(as("ca.NameError", always[*ca.NameError]("ask for names that the profile certifies: hosts of the accepted domains, unless it says otherwise"))),
+		wrong(as("ca.NameError", func(e *ca.NameError) string {
+			if e.Name == "" {
+				return "name it, with --domain or --email, or make the request anew: openssl req … -addext subjectAltName=DNS:NAME"
+			}
+			return "ask for names that the profile certifies; see them: postseal ca profile show PROFILE; change it: postseal ca profile set FILE"
+		})),
 		wrong(as("ca.KeyError", always[*ca.KeyError]("make another key, of a kind that the profile takes"))),
 		wrong(as("ca.LifeError", always[*ca.LifeError]("ask for less, or leave it to the profile"))),
 		wrong(as("ca.ProfileError", always[*ca.ProfileError]("correct the profile; what was in force before still is"))),
@@ -59,7 +64,7 @@ func authorityEntries() []entry {
 		is("hsm.ErrOptions", hsm.ErrOptions, "correct security-module in postseal.toml; every key is explained by: postseal help config"),
 		is("hsm.ErrRef", hsm.ErrRef, "the address of the key in the state is damaged: restore a backup: postseal backup restore FILE --key KEY"),
 		is("desk.ErrKeyNotKept", desk.ErrKeyNotKept, "keys of smime-encrypt that were made here are kept, and no others; issue a new one: postseal ca issue --profile smime-encrypt --email ADDRESS --out FILE"),
-		is("desk.ErrSamePerson", desk.ErrSamePerson, "another administrator agrees, with his own user or token: postseal ca approve"),
+		is("desk.ErrSamePerson", desk.ErrSamePerson, "another administrator agrees: with a token of his own (postseal admin token new --name NAME --scope admin) from his machine, postseal --remote URL ca approve ID; see: postseal help remote"),
 		is("desk.ErrDecided", desk.ErrDecided, "nothing was changed; see: postseal ca pending --all"),
 		is("desk.ErrBuiltInProfile", desk.ErrBuiltInProfile, "nothing was changed; see: postseal ca profile list"),
 		wrong(as("desk.UnknownProfileError", always[*desk.UnknownProfileError]("see the profiles: postseal ca profile list"))),

@@ -144,6 +144,9 @@ func (w *words) tree(nodes []desk.AuthorityNode, now time.Time) *tree {
 		if !n.NotAfter.IsZero() {
 			end = w.say("authority.until", n.NotAfter.Local().Format(time.DateOnly))
 		}
+		if n.State == state.AuthorityRetired || n.State == state.AuthorityRevoked {
+			end = w.say("authority.state."+n.State) + " · " + end // a colour alone says nothing
+		}
 		t.Boxes = append(t.Boxes, treeBox{X: x, Y: y, Width: treeWidth - x, TextX: x + 16, NameY: y + 20, SubY: y + 38, Name: n.Name, Sub: clipped(w.say("purpose."+n.Purpose)+" · "+end, 52-4*n.Depth), Level: nodeLevel(n, now), Faded: !n.KeyHere})
 		if n.Parent != "" {
 			from := above[n.Parent]

@@ -20,6 +20,7 @@ type pendingPage struct {
 type pendingRow struct {
 	ID, Profile, Requester string
 	Names                  []string
+	Enable                 string // services that it takes over when it is agreed to
 	Asked                  stamp
 	Level, Status          string
 	Waiting                bool
@@ -39,7 +40,7 @@ func (p *center) showPending(w http.ResponseWriter, r *http.Request, v visitor, 
 		return
 	}
 	for _, a := range all {
-		row := pendingRow{ID: a.ID, Profile: a.Profile, Requester: a.Requester, Names: a.Names, Asked: minute(a.AskedAt), Level: levelWarn, Status: v.words.say("waiting.status." + a.Status),
+		row := pendingRow{ID: a.ID, Enable: a.Enable, Profile: a.Profile, Requester: a.Requester, Names: a.Names, Asked: minute(a.AskedAt), Level: levelWarn, Status: v.words.say("waiting.status." + a.Status),
 			Waiting: a.Status == state.ApprovalWaiting, Own: a.Requester == v.actor.Who, By: a.DecidedBy, Reason: a.Reason}
 		switch a.Status {
 		case state.ApprovalApproved:
@@ -96,6 +97,7 @@ func pendingWords() vocabulary {
 		"waiting.teach":           {"Some profiles are issued only when somebody else than who asked agrees.", "어떤 프로필은 요청한 사람이 아닌 다른 사람이 동의해야 발급합니다."},
 		"waiting.none":            {"Nothing waits.", "기다리는 요청이 없습니다."},
 		"waiting.caption":         {"Those that wait first, then the newest", "기다리는 것, 그다음 최근 것부터"},
+		"waiting.enable":          {"takes over: %s", "넘겨받는 서비스: %s"},
 		"waiting.approve":         {"Approve and issue", "동의하고 발급"},
 		"waiting.approve.of":      {"Approve and issue: %s", "동의하고 발급: %s"},
 		"waiting.reject":          {"Reject", "거절"},

@@ -146,7 +146,8 @@ type issuedPage struct {
 	Revoked                               *stamp
 	Revocable                             bool
 	PEMHref, DERHref, RevokeHref          string
-	New                                   bool // it has just been issued
+	New                                   bool   // it has just been issued
+	Lineage                               string // that has it, empty if its key is elsewhere
 }
 
 // issued shows one certificate of the book.
@@ -160,6 +161,7 @@ func (p *center) issued(w http.ResponseWriter, r *http.Request, v visitor) {
 	page := issuedPage{bookRow: v.words.line(d.IssuedView), Authority: d.Authority, KeyID: d.KeyID, PEM: d.PEM, Reason: d.Reason, Revocable: d.Status == state.BookIssued || d.Status == state.BookPlanned,
 		PEMHref: address("/authority/certificate/download", "serial", d.Serial, "format", "pem"), DERHref: address("/authority/certificate/download", "serial", d.Serial, "format", "der"),
 		RevokeHref: address("/authority/revoke", "serial", d.Serial), New: r.URL.Query().Get("new") != ""}
+	page.Lineage = desk.LineageOf(d.Requester)
 	if d.SHA256 != "" {
 		page.SHA256 = desk.Fingerprint(d.SHA256)
 	}

@@ -168,3 +168,22 @@ func TestBrowserTrustPage(t *testing.T) {
 	v.page("public-trust-ko")
 	v.quiet(messages)
 }
+
+// TestStrangersLearnOfANewRoot: machines cannot get the successor of a root anywhere else, so it stands there from the
+// first moment, beside the old one, below which authorities may still stand.
+func TestStrangersLearnOfANewRoot(t *testing.T) {
+	t.Parallel()
+	o, site := newTrustSite(t, true)
+	if _, err := o.Rollover(t.Context(), tester(), desk.RolloverRequest{Name: "root"}); err != nil {
+		t.Fatal(err)
+	}
+	body := read(t, ask(t, site, request{target: "/trust"}))
+	for _, want := range []string{"Root CA,O=", "Root CA 2,O="} {
+		if !strings.Contains(body, want) {
+			t.Errorf("the page does not show %q", want)
+		}
+	}
+	if roots := strings.Count(read(t, ask(t, site, request{target: "/trust/authority/pem"})), "BEGIN CERTIFICATE"); roots != 2 {
+		t.Errorf("got %d roots, want 2", roots)
+	}
+}
