@@ -230,12 +230,17 @@ func publishFiles(dir string, people []directory.Person) error {
 	return nil
 }
 
-// fileOf makes a file name of an address: what could leave the directory is replaced.
+// fileOf makes a file name of an address, another one of each: o'neil and o_neil must not find each other's certificate.
+// What could leave the directory, or be taken for an option, is written as = and two hex digits.
 func fileOf(mail string) string {
-	return strings.TrimLeft(strings.Map(func(r rune) rune {
-		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("@._+-", r) {
-			return r
+	var name strings.Builder
+	for i, c := range []byte(mail) {
+		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+		if letter || strings.IndexByte("@_+", c) >= 0 || i > 0 && strings.IndexByte(".-", c) >= 0 {
+			name.WriteByte(c)
+		} else {
+			fmt.Fprintf(&name, "=%02x", c)
 		}
-		return '_'
-	}, mail), ".-")
+	}
+	return name.String()
 }
