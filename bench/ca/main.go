@@ -27,6 +27,7 @@ func main() {
 	var m measurement
 	flag.StringVar(&m.binary, "binary", "bin/postseal", "the program to measure")
 	flag.StringVar(&m.peer, "step-ca", "", "`PATH` of step-ca; empty measures without it")
+	flag.StringVar(&m.cfssl, "cfssl", "", "`PATH` of cfssl, which serves answers of OCSP that were signed before; empty measures without it")
 	flag.IntVar(&m.runs, "runs", 5, "measurements for each number; the median counts")
 	flag.IntVar(&m.batch, "batch", 1000, "certificates in a measurement")
 	flag.IntVar(&m.book, "book", 1_000_000, "lines that are put into the book")
@@ -44,7 +45,7 @@ func main() {
 
 // A measurement is one run of all numbers against one binary.
 type measurement struct {
-	binary, peer, only        string
+	binary, peer, cfssl, only string
 	runs, batch, book, offset int
 	data                      string // the data directory, and before all begins the one that holds it
 	asked                     int    // certificates asked for so far: each has a name of its own
@@ -80,9 +81,6 @@ func (m *measurement) all(ctx context.Context, w io.Writer) (err error) {
 	if err := m.small(ctx); err != nil {
 		return err
 	}
-	if m.only == "ocsp" {
-		return nil
-	}
 	if err := m.fill(ctx); err != nil {
 		return err
 	}
@@ -107,10 +105,7 @@ func (m *measurement) small(ctx context.Context) error {
 	if m.wants("issue") {
 		err = m.issuing(ctx, s, "API issuance, ms")
 	} else {
-		err = m.issue(ctx, max(m.batch*m.runs, burst)) // to be asked about, and revoked
-	}
-	if err == nil && m.wants("ocsp") {
-		err = m.answers(ctx, s)
+		err = m.issue(ctx, burst) // to be revoked
 	}
 	if err != nil || !m.wants("issue") {
 		return err
@@ -135,6 +130,11 @@ const settle = 2 * time.Second
 func (m *measurement) large(ctx context.Context) error {
 	if m.wants("issue") {
 		if err := m.issueBesideAMillion(ctx); err != nil {
+			return err
+		}
+	}
+	if m.wants("ocsp") {
+		if err := m.answers(ctx); err != nil {
 			return err
 		}
 	}
