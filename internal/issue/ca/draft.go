@@ -98,7 +98,7 @@ func (i *Issuer) Draft(p *Profile, r Request, now time.Time) (*Draft, error) {
 	}
 
 	// 2 draft
-	b := body{serial: newSerial(), signature: i.algorithm.Identifier, issuer: i.cert.RawSubject, notBefore: notBefore, notAfter: notAfter}
+	b := body{serial: newSerial(notBefore), signature: i.algorithm.Identifier, issuer: i.cert.RawSubject, notBefore: notBefore, notAfter: notAfter}
 	if b.subject, err = asn1.Marshal(subject.ToRDNSequence()); err != nil {
 		return nil, fmt.Errorf("encoding the subject: %w", err)
 	}

@@ -160,7 +160,7 @@ func (o AuthorityOptions) body(a signed.Algorithm, issuer, issuerKeyID []byte, e
 	if o.Years < 1 || o.Years > 50 {
 		return nil, &LifeError{Reason: fmt.Sprintf("%d years: want 1 to 50", o.Years)}
 	}
-	b := body{serial: newSerial(), signature: a.Identifier, issuer: issuer, subject: subject, publicKey: info, notBefore: o.NotBefore.UTC().Truncate(time.Second)}
+	b := body{serial: newSerial(o.NotBefore), signature: a.Identifier, issuer: issuer, subject: subject, publicKey: info, notBefore: o.NotBefore.UTC().Truncate(time.Second)}
 	b.notAfter = b.notBefore.AddDate(o.Years, 0, 0).Add(-time.Second)
 	if !ends.IsZero() && b.notAfter.After(ends) {
 		b.notAfter = ends

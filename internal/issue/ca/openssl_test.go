@@ -88,7 +88,7 @@ func TestOpenSSLHoldsTheConstraints(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		tbs, err := body{serial: newSerial(), signature: i.algorithm.Identifier, issuer: i.cert.RawSubject, subject: []byte{0x30, 0}, publicKey: info,
+		tbs, err := body{serial: newSerial(i.cert.NotBefore), signature: i.algorithm.Identifier, issuer: i.cert.RawSubject, subject: []byte{0x30, 0}, publicKey: info,
 			notBefore: i.cert.NotBefore, notAfter: i.cert.NotAfter, extensions: list}.encode()
 		if err != nil {
 			t.Fatal(err)

@@ -38,7 +38,7 @@ func (i *Issuer) CertifyResponder(pub crypto.PublicKey, now time.Time, plan func
 	if err != nil {
 		return nil, err
 	}
-	b := body{serial: newSerial(), signature: i.algorithm.Identifier, issuer: i.cert.RawSubject, subject: subject, publicKey: info,
+	b := body{serial: newSerial(now), signature: i.algorithm.Identifier, issuer: i.cert.RawSubject, subject: subject, publicKey: info,
 		notBefore: now.UTC().Truncate(time.Second).Add(-Backdate),
 		extensions: []extension{
 			{ce(arcAuthorityKeyID), false, authorityKeyID(i.keyID)},
