@@ -34,7 +34,7 @@ func (tx *Tx) dropUnreadLists(s Shard) error {
 
 // Unread returns what zlint has not read yet, in the order of kinds and ids, behind a place: the zero value is the beginning.
 func (tx *Tx) Unread(behind Unread, limit int) ([]Unread, error) {
-	return collect(tx, `SELECT kind, id FROM zlint_unread WHERE kind > $1 OR kind = $1 AND id > $2 ORDER BY kind, id LIMIT $3`, func(scan func(...any) error) (u Unread, err error) {
+	return collect(tx, `SELECT kind, id FROM zlint_unread WHERE (kind, id) > ($1, $2) ORDER BY kind, id LIMIT $3`, func(scan func(...any) error) (u Unread, err error) {
 		return u, scan(&u.Kind, &u.ID)
 	}, behind.Kind, behind.ID, limit)
 }

@@ -4,10 +4,16 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"math/big"
 	"os"
 	"os/exec"
 	"strings"
@@ -81,6 +87,24 @@ func (r *Reader) Read(ctx context.Context, k Kind, der []byte) (*Answer, error) 
 		return nil, fmt.Errorf("having zlint read: %w%s", err, said)
 	}
 	return answer, nil
+}
+
+// Works has the child read a certificate in which nothing is unusual, and fails with [ErrNoChild] when it cannot: then
+// what it failed at before is not what is wrong. No error of it is about anything that was read.
+func (r *Reader) Works(ctx context.Context) error {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return err
+	}
+	plain := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "plain.example.com"}, DNSNames: []string{"plain.example.com"}, NotBefore: time.Now(), NotAfter: time.Now().AddDate(0, 0, 30)}
+	der, err := x509.CreateCertificate(rand.Reader, plain, plain, key.Public(), key)
+	if err != nil {
+		return err
+	}
+	if _, err := r.Read(ctx, Certificate, der); err != nil {
+		return fmt.Errorf("having it read what is plain: %w: %w", ErrNoChild, err)
+	}
+	return nil
 }
 
 // Close ends the child, if one runs. The next [Reader.Read] starts another.

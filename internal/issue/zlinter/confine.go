@@ -14,7 +14,8 @@ const (
 )
 
 // Confine takes away from this process what reading needs no more: it may open no file and no connection, leave no core, and
-// grow to half a gigabyte. A fault in a parser is then a fault in a parser.
+// grow to half a gigabyte. A fault in a parser then costs a child. It is no sandbox: the user stays, and so do system calls
+// that take no descriptor (unlink, kill, execve); before those stands that Go is safe in memory.
 func Confine() error {
 	debug.SetMemoryLimit(memoryBytes)
 	time.AfterFunc(time.Hour, func() {}).Stop() // Go's runtime opens its poller with the first timer, and dies if it may not

@@ -28,8 +28,6 @@ const (
 	maxZLints = 50
 	// unreadable is the name of the finding that zlint could not read something, or failed at it, twice.
 	unreadable = "unreadable"
-	// zlintFailures is at how many things in a row a child fails before the fault is its own.
-	zlintFailures = 5
 )
 
 // ZLintHealth says what zlint has read of what our own authority made.
@@ -166,7 +164,7 @@ func (l *linting) unread(ctx context.Context) (n int, err error) {
 	if !l.reader.There() {
 		return 0, nil
 	}
-	d, inRow := l.desk, 0
+	d := l.desk
 	for place := (state.Unread{}); ; {
 		var batch []lintItem
 		var last state.Unread
@@ -188,14 +186,9 @@ func (l *linting) unread(ctx context.Context) (n int, err error) {
 				return n, err
 			}
 			delete(l.failed, item.unread)
-			if !item.failed {
-				inRow = 0
-				continue
+			if item.failed {
+				l.failed[item.unread] = time.Now()
 			}
-			if inRow++; inRow >= zlintFailures {
-				return n, fmt.Errorf("%d things in a row, the last %s: %w", inRow, item.subject, zlint.ErrNoChild)
-			}
-			l.failed[item.unread] = time.Now()
 		}
 		err = d.db.Keep(ctx, func(tx *state.Tx) error {
 			for _, i := range batch {
@@ -309,7 +302,8 @@ func (d *Desk) lintList(tx *state.Tx, i *lintItem) (waits bool, err error) {
 	return false, err
 }
 
-// read has it read. What a child fails at is given to another once; then it is what is wrong with it.
+// read has it read. What a child fails at is given to another once; when that one fails too and a third reads something
+// else, it is what is wrong with it.
 func (i *lintItem) read(ctx context.Context, r *zlint.Reader) error {
 	if i.der == nil {
 		return nil
@@ -319,6 +313,9 @@ func (i *lintItem) read(ctx context.Context, r *zlint.Reader) error {
 		a, err = r.Read(ctx, i.kind, i.der)
 	}
 	if failedAtIt(ctx, err) {
+		if works := r.Works(ctx); works != nil {
+			return fmt.Errorf("reading %s: %w: %w", i.subject, err, works)
+		}
 		i.failed = true
 		a, err = &zlint.Answer{Unreadable: err.Error()}, nil
 	}

@@ -203,12 +203,32 @@ func TestZLintFails(t *testing.T) {
 		t.Errorf("%d wait", n)
 	}
 
-	h.plant(t)
-	if n, err := h.lint(t, script(hello+"head -c 1 >/dev/null; exit 7")); n != 1 || err != nil {
-		t.Errorf("read %d, %v", n, err)
+	// Seven in a row, on each of which it dies, are what is wrong; what is among them, and behind them, is read.
+	for range 7 {
+		h.plant(t)
 	}
-	h.wantLints(t, "a child dies at one", "!zlintFinds unreadable")
-	if n, err := h.lint(t, program); n != 1 || err != nil { // another server, an hour later
+	if _, err := h.Certify(t.Context(), tester(), CertifyRequest{CSR: newCSR(t, "good.example.com")}); err != nil {
+		t.Fatal(err)
+	}
+	const picky = hello + `while octets=$(head -c 5 | od -An -tu1) && [ -n "$octets" ]; do
+set -- $octets
+if head -c $(($2 * 16777216 + $3 * 65536 + $4 * 256 + $5)) | grep -qa wrong.example.com; then exit 7; fi
+echo '{"findings":[]}'
+done`
+	l := h.newLinting(zlint.Options{Program: script(picky)})
+	for again, want := range []int{8, 0} { // those on which it dies rest
+		if n, err := l.unread(t.Context()); n != want || err != nil {
+			t.Errorf("look %d: read %d, %v, want %d", again, n, err, want)
+		}
+	}
+	if err := l.reader.Close(); err != nil {
+		t.Error(err)
+	}
+	if n := h.count(t, `SELECT count(*) FROM zlint_unread`); n != 7 {
+		t.Errorf("%d wait, want 7", n)
+	}
+	h.wantLints(t, "a child dies at some", "!zlintFinds unreadable")
+	if n, err := h.lint(t, program); n != 7 || err != nil { // another server, an hour later
 		t.Errorf("read %d, %v", n, err)
 	}
 	h.wantLints(t, "a better child", lintFinding)
