@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -150,7 +151,8 @@ func (a *app) ceremony(name string, c *ceremonyRun) error {
 	if c.protocol == "" {
 		fmt.Fprint(a.err, page)
 	}
-	fmt.Fprintf(a.err, "postseal: take %s back to the server: postseal ca import FILE; keep %s in two safe places\n", c.out.out, c.root)
+	sum := sha256.Sum256(answer.Root)
+	fmt.Fprintf(a.err, "postseal: take %s back to the server: postseal ca import FILE --root %x; keep %s in two safe places\n", c.out.out, sum, c.root)
 	return nil
 }
 

@@ -77,7 +77,8 @@ func (a *app) caImportCommand() *cobra.Command {
 		Long: "Take in what the authority above has signed: certificates with the whole chain to its root (PEM, DER, P7B, in one file or several), or the answer of a ceremony.\n" +
 			"The authorities whose requests are answered issue from then on. Refused is a certificate of another key, without the right to certify, below a path length that\n" +
 			"does not allow it, with a weak key or signature, or past its end; a missing name constraint is a warning.\n" +
-			"The root of another organisation is trusted here from then on, so it must be named by the SHA-256 that its owner tells you, unless it is trusted already; --dry-run shows the one in the files.",
+			"The root is trusted here from then on, so it must be named by the SHA-256 that its owner tells you, or that the protocol of the ceremony says, unless it is trusted already;\n" +
+			"--dry-run shows the one in the files.",
 		Example: "  postseal ca import servers.p7b --root 5c41a0d2f2b9c6ce7f6b7f4a0a4a3a5d0c9be5a2c0b5d6b9f0f5f3f3c1d2e4a6",
 	}
 	c.Flags().StringVar(&r.Root, "root", "", "the root above is the one with this SHA-256, in `HEX`")
@@ -85,12 +86,9 @@ func (a *app) caImportCommand() *cobra.Command {
 		if err := r.Check(); err != nil {
 			return err
 		}
-		for _, name := range args {
-			file, err := a.readImport(name)
-			if err != nil {
-				return err
-			}
-			r.Files = append(r.Files, file)
+		var err error
+		if r.Files, err = a.readImports(args); err != nil {
+			return err
 		}
 		return a.change(cmd.Context(), "ca/import", func(d desk.Doing) any { r.Doing = d; return r })
 	}

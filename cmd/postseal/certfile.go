@@ -106,12 +106,9 @@ func (a *app) certImportCommand() *cobra.Command {
 		if err := r.Check(); err != nil {
 			return err
 		}
-		for _, name := range args {
-			file, err := a.readImport(name)
-			if err != nil {
-				return err
-			}
-			r.Files = append(r.Files, file)
+		var err error
+		if r.Files, err = a.readImports(args); err != nil {
+			return err
 		}
 		if password.given() {
 			secret, err := password.read(a, "", false)
@@ -140,6 +137,18 @@ func (a *app) importing(ctx context.Context, r desk.ImportRequest, password *pas
 	}
 	r.Password = desk.NewPassword(secret)
 	return run()
+}
+
+// readImports reads files for an act; - is standard input.
+func (a *app) readImports(names []string) (files []desk.ImportFile, err error) {
+	for _, name := range names {
+		file, err := a.readImport(name)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, file)
+	}
+	return files, nil
 }
 
 // readImport reads one file, bounded, before anybody looks into it.

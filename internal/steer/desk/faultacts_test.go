@@ -28,12 +28,14 @@ func sweptActs() map[string]func() sweptAct {
 		},
 		"ImportAuthority": func() sweptAct {
 			var answer []byte
+			var sum string
 			return sweptAct{before: func(t *testing.T, h *house) {
 				must(t, asked(state.WayCeremony)(t.Context(), h))
 				var root *ceremony.Root
 				answer = hold(t, h.waiting(t).Ceremony, &root, ceremony.Options{})
+				sum = rootIn(t, answer)
 			}, act: func(ctx context.Context, h *house) error {
-				_, err := h.ImportAuthority(ctx, tester(), AuthorityAnswer{Files: []ImportFile{{"answer", answer}}})
+				_, err := h.ImportAuthority(ctx, tester(), AuthorityAnswer{Files: []ImportFile{{"answer", answer}}, Root: sum})
 				return butFor[*AnswerError](err) // the list in it is published already
 			}, query: `SELECT count(*) FROM authority WHERE state = 'active'`, want: 1 + purposes, again: []error{ErrNothingWaits}}
 		},

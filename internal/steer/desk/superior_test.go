@@ -3,6 +3,7 @@ package desk
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -125,6 +126,45 @@ func (h *house) answer(t *testing.T, files ...[]byte) (*Change, error) {
 		return h.ImportAuthority(t.Context(), tester(), r)
 	}
 	return change, err
+}
+
+// rootIn is the SHA-256 of the root in the answer of a ceremony.
+func rootIn(t *testing.T, answer []byte) string {
+	t.Helper()
+	a, err := ceremony.ParseAnswer(answer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("%x", sha256.Sum256(a.Root))
+}
+
+// TestTheRootOfACeremonyIsNamed: nobody puts another root in the place of the one that was made, on the way back.
+func TestTheRootOfACeremonyIsNamed(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, nil)
+	if err := asked(state.WayCeremony)(t.Context(), h); err != nil {
+		t.Fatal(err)
+	}
+	var ours, theirs *ceremony.Root
+	good, evil := hold(t, h.waiting(t).Ceremony, &ours, ceremony.Options{}), hold(t, h.waiting(t).Ceremony, &theirs, ceremony.Options{})
+	take := func(answer []byte, named string, dry bool) (*Change, error) {
+		return h.ImportAuthority(t.Context(), tester(), AuthorityAnswer{Doing: Doing{DryRun: dry}, Files: []ImportFile{{"answer.json", answer}}, Root: named})
+	}
+	if _, err := take(evil, "", false); !is[*UntrustedRootError](err) {
+		t.Errorf("a root that nobody has named: got %v", err)
+	}
+	if _, err := take(evil, rootIn(t, good), false); err == nil {
+		t.Error("a root is taken in that another was named for")
+	}
+	if change, err := take(good, "", true); err != nil || !strings.Contains(strings.Join(change.Warnings, " "), "--root "+rootIn(t, good)) {
+		t.Errorf("a preview says %+v, %v", change, err)
+	}
+	if n := h.count(t, `SELECT (SELECT count(*) FROM anchor) + (SELECT count(*) FROM authority WHERE state = 'active')`); n != 0 {
+		t.Errorf("%d things were taken in", n)
+	}
+	if _, err := take(good, rootIn(t, good), false); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // TestAForeignRootIsNamed: whoever takes in an answer has everybody here trust the root above it, so he names it.
@@ -459,7 +499,7 @@ func TestCeremony(t *testing.T) {
 	var root *ceremony.Root
 	answer := hold(t, h.waiting(t).Ceremony, &root, ceremony.Options{})
 	change, err := h.answer(t, answer)
-	if err != nil || !change.Replaces || !strings.Contains(strings.Join(change.Notes, " "), "compare its SHA-256") {
+	if err != nil || !strings.Contains(strings.Join(change.Notes, " "), "is trusted from now on: SHA-256 "+rootIn(t, answer)) {
 		t.Fatalf("got %+v, %v", change, err)
 	}
 	if n := h.count(t, `SELECT count(*) FROM authority WHERE name = 'root' AND secret_id IS NULL`); n != 1 {

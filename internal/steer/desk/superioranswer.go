@@ -45,7 +45,7 @@ type AuthorityAnswer struct {
 	Doing
 	Files []ImportFile `json:"files"`
 	// Root is the SHA-256 of the root that stands above, in hex, by which whoever imports has compared it with what its owner
-	// says. It is asked for when that root is not trusted here yet: from then on it is.
+	// or the protocol of the ceremony says. It is asked for when that root is not trusted here yet: from then on it is.
 	Root string `json:"root,omitempty"`
 }
 
@@ -97,18 +97,17 @@ func (d *Desk) ImportAuthority(ctx context.Context, who state.Actor, r Authority
 		if err != nil {
 			return nil, nil, err
 		}
-		a := &answering{elsewhere: e, change: newChange(v), public: d.publicKeys, now: time.Now(), compared: plainHex(r.Root)}
+		a := &answering{elsewhere: e, change: newChange(v), public: d.publicKeys, now: time.Now(), compared: plainHex(r.Root), dry: r.DryRun}
+		for _, anchor := range v.judge.anchors {
+			a.trusted = append(a.trusted, anchor.SHA256)
+		}
+		a.trusted = append(a.trusted, a.compared)
 		if answer != nil {
 			err = a.ceremony(answer)
 		} else {
 			var known []*x509.Certificate
 			if known, err = d.knownIssuers(ctx); err == nil {
 				a.pool = slices.Concat(certificates, known, v.roots())
-				for _, anchor := range v.judge.anchors {
-					a.trusted = append(a.trusted, anchor.SHA256)
-				}
-				a.trusted = append(a.trusted, plainHex(r.Root))
-				a.dry = r.DryRun
 				err = a.foreign(certificates)
 			}
 		}
@@ -196,7 +195,7 @@ func (a *answering) confirmed(root *x509.Certificate) error {
 	if !a.dry {
 		return fmt.Errorf("taking in an answer: %w", e)
 	}
-	if text := e.Error() + "; compare it with what its owner says, and name it: --root " + sum; !slices.Contains(a.change.Warnings, text) {
+	if text := e.Error() + "; compare it with what its owner or the protocol of the ceremony says, and name it: --root " + sum; !slices.Contains(a.change.Warnings, text) {
 		a.change.Warnings = append(a.change.Warnings, text)
 	}
 	return nil
@@ -375,11 +374,13 @@ func (a *answering) acceptRoot(root *x509.Certificate) error {
 	if a.now.After(root.NotAfter) || a.public.Judge(root.PublicKey) != nil {
 		return &AnswerError{Name: rootName, Reason: "the root has ended, or its key is weak"}
 	}
+	if err := a.confirmed(root); err != nil {
+		return err
+	}
 	fresh := state.Authority{ID: newID(), Name: rootName, Purpose: rootName, State: state.AuthorityActive, PublicKey: root.RawSubjectPublicKeyInfo, Certificate: root.Raw}
 	a.root = &fresh
 	a.all = append(a.all, fresh)
-	a.change.Replaces = true // what is trusted here changes: ask
-	a.change.Notes = append(a.change.Notes, "the root "+x509cert.SubjectText(root.Subject)+" is trusted from now on; compare its SHA-256 with the protocol of the ceremony: "+sum)
+	a.change.Notes = append(a.change.Notes, "the root "+x509cert.SubjectText(root.Subject)+" is trusted from now on: SHA-256 "+sum)
 	a.steps = append(a.steps, func(tx *state.Tx) error {
 		return errors.Join(tx.AddAuthority(fresh), tx.CertifyAuthority(fresh.ID, sum, root.Raw, nil), tx.AddShard(fresh.ID, 0), tx.SetRootKey(""),
 			tx.AddAnchor(state.Anchor{SHA256: sum, Certificate: root.Raw, Origin: state.AnchorAuthority}),

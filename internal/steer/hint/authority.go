@@ -47,7 +47,7 @@ func authorityEntries() []entry {
 		is("desk.ErrApproval", desk.ErrApproval, "ask with: postseal ca issue --csr FILE; the request then waits for a second person: postseal ca pending"),
 		wrong(is("desk.ErrShortPassword", desk.ErrShortPassword, "give a longer one, or, where a program takes no other: --short-password")),
 		as("desk.UntrustedRootError", func(e *desk.UntrustedRootError) string {
-			return "compare its SHA-256 with what the owner of the root says, and name it: postseal ca import FILE --root " + e.SHA256
+			return "compare its SHA-256 with what the owner of the root, or the protocol of the ceremony, says, and name it: postseal ca import FILE --root " + e.SHA256
 		}),
 		is("desk.ErrRootRevocation", desk.ErrRootRevocation, "give it a successor and every machine the new root: postseal ca rollover root; then believe it no more: postseal trust distrust FILE"),
 		is("state.ErrAuthorityRevoked", state.ErrAuthorityRevoked, "another issues in its place: postseal ca show; without one make it: postseal ca init --purpose PURPOSE"),

@@ -23,7 +23,7 @@ func authorityProblems() map[string]string {
 		"crl.ErrUnknownReason":      "그런 폐기 사유가 없습니다. 맞는 것이 없으면 고르지 마십시오.",
 		"zlint.ErrNoChild":          "postseal-zlint가 답하지 않습니다. 같은 판의 것을 postseal 옆에 두십시오.",
 		"zlint.ErrNoProgram":        "postseal-zlint 프로그램이 없습니다. postseal 옆에 두십시오.",
-		"desk.UntrustedRootError":   "답 위의 루트를 여기서 신뢰하지 않습니다. 바뀐 것은 없습니다. 루트의 SHA-256을 소유자가 알린 값과 비교하고 그 값을 적으십시오.",
+		"desk.UntrustedRootError":   "답 위의 루트를 여기서 신뢰하지 않습니다. 바뀐 것은 없습니다. 루트의 SHA-256을 소유자가 알린 값이나 서명식의 기록에 적힌 값과 비교하고 그 값을 적으십시오.",
 		"desk.AnswerError":          "상위 인증 기관의 답을 받아들일 수 없습니다. 바뀐 것은 없습니다. 기다리는 요청과 비교하십시오.",
 		"desk.ErrApproval":          "두 번째 사람의 승인이 필요한 프로필입니다. 요청서로 발급을 요청하면 승인 목록에서 기다립니다.",
 		"desk.ErrAuthorityExists":   "이미 자체 인증 기관이 있습니다. 바뀐 것은 없습니다.",

@@ -1,6 +1,8 @@
 package pages
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -88,9 +90,20 @@ func TestBrowserCeremony(t *testing.T) {
 	}
 	send("/authority/root/answer?lang=ko", write(t, "request.json", request), "")
 	v.wantTrue(`document.querySelector('[role="alert"]') !== null && /[가-힣]/.test(document.querySelector('[role="alert"]').textContent)`)
-	send("/authority/root/answer?lang=ko", write(t, "answer.json", answer), "")
+	// Whoever takes the answer in has everybody here trust its root, so he names it: the preview says what to compare.
+	v.open(base + "/authority/root/answer?lang=ko")
+	v.do(chromedp.SetUploadFiles(chromedp.CSS("#f-file"), []string{write(t, "answer.json", answer)}))
+	v.press(".sheet button.main")
 	v.noEnglish()
+	sum := fmt.Sprintf("%x", sha256.Sum256(signed.Root))
+	v.wantText(sum)
 	v.page("root-answer-preview-ko")
+	v.press(".acts button.main")
+	v.wantTrue(`document.querySelector('[role="alert"]') !== null && /[가-힣]/.test(document.querySelector('[role="alert"]').textContent)`)
+	v.open(base + "/authority/root/answer?lang=ko")
+	v.do(chromedp.SetUploadFiles(chromedp.CSS("#f-file"), []string{write(t, "answer.json", answer)}), chromedp.SetValue(chromedp.CSS("#f-root"), sum))
+	v.press(".sheet button.main")
+	v.noEnglish()
 	v.press(".acts button.main")
 	v.open(base + "/authority/issue?lang=en")
 	v.press(".sheet button.main")

@@ -19,7 +19,7 @@ func koreanPatterns() []pattern {
 		{`^(.+): it holds no name that clients use here, such as (.+)$`, "$1: 클라이언트가 여기에서 쓰는 이름이 없습니다(예: $2)."},
 		{`^(.+): it holds no name of a host.*$`, "$1: 호스트 이름이 없어 어떤 클라이언트도 이 TLS 인증서를 요청할 수 없습니다."},
 		{`^(.+): it has (.+) as common name only.*$`, "$1: $2 이름이 일반 이름(CN)에만 있습니다. 클라이언트는 subjectAltName만 봅니다."},
-		{`^the root "(.+)" is not trusted here: its SHA-256 is ([0-9a-f]+); compare it with.*$`, "루트 $1은(는) 여기서 신뢰하지 않습니다. SHA-256은 $2입니다. 소유자가 알린 값과 비교한 뒤 돌아가서 그 값을 적으십시오."},
+		{`^the root "(.+)" is not trusted here: its SHA-256 is ([0-9a-f]+); compare it with.*$`, "루트 $1은(는) 여기서 신뢰하지 않습니다. SHA-256은 $2입니다. 소유자가 알린 값이나 서명식의 기록에 적힌 값과 비교한 뒤 돌아가서 그 값을 적으십시오."},
 		{`^generation (\d+), a request that waited for its answer, is retired.*$`, "답을 기다리던 ${1}세대의 요청은 물러납니다. 이제 그 요청의 답은 받아들이지 않습니다."},
 		{`^it does not name this server, (.+)$`, "이 서버의 이름($1)이 들어 있지 않습니다."},
 		{`^it has no RSA member: clients without ECDSA cannot connect.*$`, "RSA 구성원이 없어 ECDSA를 모르는 클라이언트는 접속할 수 없습니다(25번 포트에서는 내부 TLS 인증서로 대신합니다)."},
