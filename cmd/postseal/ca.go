@@ -184,7 +184,7 @@ func (a *app) caRevokeCommand() *cobra.Command {
 	c.Flags().StringVar(&r.Requester, "requester", "", "everything that `WHO` has asked for, as ca list shows him")
 	c.Flags().StringVar(&r.Profile, "profile", "", "everything of this profile's `NAME`")
 	c.Flags().StringVar(&authority, "authority", "", "the issuing authority of this `NAME`, see: postseal ca show; with cACompromise, superseded or cessationOfOperation")
-	c.Flags().StringVar(&r.Reason, "reason", "", "`WORD`: keyCompromise, superseded, cessationOfOperation, affiliationChanged, privilegeWithdrawn or cACompromise")
+	c.Flags().StringVar(&r.Reason, "reason", "", "`WORD`: keyCompromise, superseded, cessationOfOperation, affiliationChanged or privilegeWithdrawn; of an authority cACompromise")
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		switch {
 		case len(args) == 1:

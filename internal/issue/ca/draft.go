@@ -21,6 +21,11 @@ import (
 // Five minutes is the difference that Kerberos allows (RFC 4120 section 8.2).
 const Backdate = 5 * time.Minute
 
+// RevocationDate is what a list or an answer of OCSP says of what was revoked at a time. A list begins before it was made,
+// as a certificate does, and names nothing that was revoked later than it begins (RFC 5280 section 5.1.2.4: thisUpdate is
+// the date of the list), so this date is as far back, and a minute more for what is revoked while a list is being made.
+func RevocationDate(at time.Time) time.Time { return at.Add(-Backdate - time.Minute) }
+
 // Request is what somebody asks an authority for. Who he is, and that he may, is established.
 type Request struct {
 	// PublicKey is certified; the requester has proved that he holds its private half.

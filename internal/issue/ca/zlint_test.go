@@ -25,11 +25,10 @@ func TestZLintReadsEverything(t *testing.T) {
 	for _, kinds := range [][2]keys.Kind{{keys.ECDSAP384, keys.ECDSAP256}, {keys.RSA3072, keys.RSA2048}} {
 		h := newHierarchy(t, kinds[0], kinds[1])
 		z.Certificate(t, "root", h.root.cert.Raw)
-		var list bytes.Buffer // that of a root lives long, and begins before it is signed
-		fallen := func(yield func(crl.Entry, error) bool) {
-			yield(crl.Entry{Serial: []byte{1}, RevokedAt: now().Truncate(time.Second).Add(Backdate), Reason: crl.CACompromise}, nil)
-		}
-		if err := crl.Write(&list, crl.Options{Issuer: h.root.cert, Signer: h.root.signer, Number: crl.NextNumber(nil, now()), ThisUpdate: now().Truncate(time.Second), NextUpdate: now().AddDate(2, 0, 0).Truncate(time.Second), Entries: fallen}); err != nil {
+		var list bytes.Buffer // that of a root lives long
+		if err := crl.Write(&list, crl.Options{Issuer: h.root.cert, Signer: h.root.signer, Number: crl.NextNumber(nil, now()), ThisUpdate: now().Truncate(time.Second), NextUpdate: now().AddDate(2, 0, 0).Truncate(time.Second), Entries: func(yield func(crl.Entry, error) bool) {
+			yield(crl.Entry{Serial: []byte{7}, RevokedAt: RevocationDate(now()), Reason: crl.CACompromise}, nil)
+		}}); err != nil {
 			t.Fatal(err)
 		}
 		z.List(t, "list of the root", list.Bytes())

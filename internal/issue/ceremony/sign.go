@@ -62,9 +62,15 @@ func (r *Root) List(previous string, life time.Duration, fallen []Fallen) ([]byt
 	if ends.After(r.cert.NotAfter) {
 		ends = r.cert.NotAfter
 	}
+	begins := now.Add(-ca.Backdate)
+	for i := range named { // the clock of this machine may be behind that of the server
+		if named[i].RevokedAt.After(begins) {
+			named[i].RevokedAt = begins
+		}
+	}
 	before, _ := new(big.Int).SetString(previous, 10) // nil: there was none
 	var out bytes.Buffer
-	err = crl.Write(&out, crl.Options{Issuer: r.cert, Signer: r.key, Number: crl.NextNumber(before, now), ThisUpdate: now.Add(-ca.Backdate), NextUpdate: ends,
+	err = crl.Write(&out, crl.Options{Issuer: r.cert, Signer: r.key, Number: crl.NextNumber(before, now), ThisUpdate: begins, NextUpdate: ends,
 		Entries: func(yield func(crl.Entry, error) bool) {
 			for _, e := range named {
 				if !yield(e, nil) {
@@ -96,7 +102,7 @@ func entries(fallen []Fallen) (all []crl.Entry, err error) {
 			return nil, bad("when or why it revokes %.50q is nothing that a list can say", f.Serial)
 		}
 		seen[f.Serial] = true
-		all = append(all, crl.Entry{Serial: serial, RevokedAt: f.At, Reason: crl.Reason(f.Reason)})
+		all = append(all, crl.Entry{Serial: serial, RevokedAt: ca.RevocationDate(f.At), Reason: crl.Reason(f.Reason)})
 	}
 	slices.SortFunc(all, func(a, b crl.Entry) int { return bytes.Compare(a.Serial, b.Serial) })
 	return all, nil

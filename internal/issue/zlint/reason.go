@@ -36,8 +36,7 @@ func Reasons() map[string]string {
 		"e_sub_cert_aia_missing":                                   short,
 		"e_dnsname_not_valid_tld":                                  internal,
 		"w_sub_cert_aia_contains_internal_names":                   internal,
-		"e_crl_revocation_time_after_this_update":                  "a list begins five minutes before it is signed, for clocks that are slow; what was revoked in them stands on it all the same",
-		"e_cab_crl_has_valid_reason_code":                          "it knows the reasons for subscribers alone; an authority that was stolen is revoked for cACompromise, and what it has issued falls with it",
+		"e_cab_crl_has_valid_reason_code":                          "cACompromise is the reason of an authority (RFC 5280 section 5.3.1), and stands on lists of roots alone",
 		"e_crl_next_update_invalid":                                "a rule for lists of subscribers' certificates; a root's list names authorities alone, and its key is to be in a safe",
 	}
 }

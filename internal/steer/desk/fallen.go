@@ -88,7 +88,7 @@ func (d *Desk) RevokeAuthority(ctx context.Context, who state.Actor, r RevokeAut
 		change.Removed = append(change.Removed, fmt.Sprintf("the trust in the authority %s (%s), and in %d certificates that are valid below it", f.authority.Name, x509cert.SubjectText(f.cert.Subject), below))
 		f.describe(v, all, change)
 		return change, func(tx *state.Tx) error {
-			n, err := tx.RevokeAuthority(f.authority.ID, int(reason))
+			n, err := tx.RevokeAuthority(f.authority.ID, int(belowReason(reason)))
 			if err != nil {
 				return err
 			}
@@ -108,6 +108,16 @@ func (d *Desk) RevokeAuthority(ctx context.Context, who state.Actor, r RevokeAut
 			return tx.Audit("ca revoke-authority", f.authority.Name, map[string]any{"state": f.authority.State}, map[string]any{"reason": reason.String(), "serials": f.serials(), "below": n})
 		}, nil
 	})
+}
+
+// belowReason is that of what an authority has issued when it is taken back for a reason. cACompromise is about keys of
+// authorities alone (X.509 section 9.5.3.1), and their own keys are whole: for what is the authority's fault the Baseline
+// Requirements section 4.9.1.1 want unspecified, which no list writes (RFC 5280 section 5.3.1).
+func belowReason(reason crl.Reason) crl.Reason {
+	if reason == crl.CACompromise {
+		return crl.Unspecified
+	}
+	return reason
 }
 
 // falling is an authority that is about to be revoked.

@@ -147,6 +147,26 @@ func TestRevokeAuthority(t *testing.T) {
 	if got, _ := h.opensslJudges(t, "new"); !strings.Contains(got, ": OK") {
 		t.Errorf("openssl says of the successor's: %s", got)
 	}
+	// The reason of an authority is none of a certificate that it has issued.
+	for shard, want := range map[ListRequest]int{{Name: "root"}: 2, {Name: "servers", Shard: 1}: 0} {
+		list, err := h.RevocationList(t.Context(), shard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		parsed, err := x509.ParseRevocationList(list.DER)
+		if err != nil || len(parsed.RevokedCertificateEntries) != 2 {
+			t.Fatalf("the list of %s: %v", shard.Name, err)
+		}
+		for _, e := range parsed.RevokedCertificateEntries {
+			if e.ReasonCode != want {
+				t.Errorf("the list of %s says reason %d of %x, want %d", shard.Name, e.ReasonCode, e.SerialNumber, want)
+			}
+		}
+	}
+	if _, err := h.lint(t, peers.ZLintProgram(t)); err != nil {
+		t.Error(err)
+	}
+	h.wantLints(t, "the lists of what has fallen")
 	if got := conditionsOf(t, h); !slices.Contains(got, "!certificateRevoked old") {
 		t.Errorf("a revoked certificate in service: got %q", got)
 	}

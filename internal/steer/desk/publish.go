@@ -202,7 +202,7 @@ func (b bookOf) Answer(ctx context.Context, _ string, serial []byte) (ocsp.Answe
 	case t.AuthorityID != b.authorityID || !t.Recorded && t.RevokedAt.IsZero():
 		return ocsp.Answer{}, nil
 	case !t.RevokedAt.IsZero():
-		return ocsp.Answer{Status: ocsp.Revoked, RevokedAt: t.RevokedAt, Reason: crl.Reason(t.Reason)}, nil
+		return ocsp.Answer{Status: ocsp.Revoked, RevokedAt: ca.RevocationDate(t.RevokedAt), Reason: crl.Reason(t.Reason)}, nil
 	}
 	return ocsp.Answer{Status: ocsp.Good}, nil
 }

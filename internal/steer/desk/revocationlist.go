@@ -265,7 +265,7 @@ func encodeRevoked(b []byte, r state.Revoked) ([]byte, error) {
 	if err != nil {
 		return b, fmt.Errorf("the book has a serial %q that is none", clip(r.Serial))
 	}
-	return crl.AppendEntry(b, crl.Entry{Serial: raw[:n], RevokedAt: r.RevokedAt, Reason: crl.Reason(r.Reason)})
+	return crl.AppendEntry(b, crl.Entry{Serial: raw[:n], RevokedAt: ca.RevocationDate(r.RevokedAt), Reason: crl.Reason(r.Reason)})
 }
 
 // unsaidSince says from which end on certificates belong on the next list. RFC 5280 section 3.3: an entry stays until it was
@@ -361,7 +361,7 @@ func (p *pile) add(r state.Revoked) error {
 	var one [pileEntry]byte
 	one[0] = byte(len(serial))
 	copy(one[1:], serial)
-	seconds := r.RevokedAt.Unix()
+	seconds := ca.RevocationDate(r.RevokedAt).Unix()
 	for i := range 8 {
 		one[21+i] = byte(seconds >> (8 * i))
 	}

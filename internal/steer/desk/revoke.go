@@ -64,7 +64,10 @@ func (r RevokeRequest) Check() error {
 	if r.Reason == "" {
 		return nil
 	}
-	_, err := crl.ParseReason(r.Reason)
+	reason, err := crl.ParseReason(r.Reason)
+	if err == nil && reason == crl.CACompromise {
+		return &ValueError{"--reason", r.Reason, "it is that of an authority: postseal ca revoke --authority NAME"}
+	}
 	return err
 }
 

@@ -128,6 +128,23 @@ func TestZLintReadsTheBook(t *testing.T) {
 	if _, err := h.Revoke(t.Context(), tester(), RevokeRequest{ID: first}); err != nil {
 		t.Fatal(err)
 	}
+	for _, reason := range []string{"", "keyCompromise"} { // each is on a list at once, which names nothing that is later than it
+		c, err := h.Certify(t.Context(), tester(), CertifyRequest{CSR: newCSR(t, "gone.example.com")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := h.Revoke(t.Context(), tester(), RevokeRequest{ID: c.Serial, Reason: reason}); err != nil {
+			t.Fatal(err)
+		}
+		for _, list := range []ListRequest{{Name: "servers"}, {Name: "servers", Shard: 1}} {
+			if _, err := h.RevocationList(t.Context(), list); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n, err := h.lint(t, program); n < 3 || err != nil {
+			t.Errorf("read %d, %v", n, err)
+		}
+	}
 	h.wantLints(t, "revoked")
 
 	h.plant(t)
