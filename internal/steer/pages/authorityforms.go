@@ -123,7 +123,7 @@ func (p *center) revokeForm() form {
 
 // reasonsToChoose are those that a person gives.
 func reasonsToChoose() []crl.Reason {
-	return []crl.Reason{crl.KeyCompromise, crl.Superseded, crl.CessationOfOperation, crl.AffiliationChanged, crl.PrivilegeWithdrawn, crl.CACompromise}
+	return []crl.Reason{crl.KeyCompromise, crl.Superseded, crl.CessationOfOperation, crl.AffiliationChanged, crl.PrivilegeWithdrawn}
 }
 
 // keepForm asks how long lines of the book stay.

@@ -113,7 +113,6 @@ func authorityWords() vocabulary {
 		"reason.cessationOfOperation": {"no longer used", "더 이상 쓰지 않음"},
 		"reason.affiliationChanged":   {"the person has left or is called otherwise", "소속 또는 이름 변경"},
 		"reason.privilegeWithdrawn":   {"the right to it is withdrawn", "권한 회수"},
-		"reason.cACompromise":         {"the authority's key was stolen", "인증 기관의 키 도난"},
 		"act.ca-revoke":               {"Revoke the certificate %s", "TLS 인증서 폐기: %s"},
 		"act.ca-revoke.done":          {"Revoked: %s", "폐기했습니다: %s"},
 		"keep.title":                  {"How long the book remembers", "발급 대장 보관 기간"},
