@@ -135,8 +135,13 @@ func TestBlocksSayWhatTheBookSays(t *testing.T) {
 					n++
 					err = errors.Join(err, planRevoked(tx, "a2", fmt.Sprintf("bb%06x", n), tx.now.Add(time.Hour)))
 				}
-				_, failed := tx.RevokeAuthority("a2", 4)
-				return errors.Join(err, failed)
+				err = errors.Join(err, tx.RevokeAuthority("a2", 4))
+				for f, more := (Falling{AuthorityID: "a2", At: tx.now, Reason: 4}), true; more && err == nil; { // in parts of different sizes
+					var n int64
+					n, err = tx.RevokeBelow(f, time.Time{}, 1+random.IntN(3))
+					more = n > 0
+				}
+				return errors.Join(err, tx.Fallen("a2"))
 			}))
 		case "open":
 			closeDB(t, db)

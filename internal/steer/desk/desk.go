@@ -16,6 +16,7 @@ package desk
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/rand"
@@ -66,6 +67,8 @@ type Options struct {
 	// wrap, when set, is given each key of an authority before anything signs with it, and what it returns signs. Tests see
 	// there what is signed, and when.
 	wrap func(crypto.Signer) crypto.Signer
+	// below is how many lines below a revoked authority one transaction revokes; zero means a thousand.
+	below int
 }
 
 // Desk is an open organisation, seen from one of its servers. Its methods may be called from any
@@ -83,6 +86,7 @@ type Desk struct {
 	module  *hsm.Module // nil: none is configured
 	zlint   string      // path of postseal-zlint
 	wrap    func(crypto.Signer) crypto.Signer
+	below   int // lines below a revoked authority in one transaction
 	// noticing is how people and programs are told.
 	noticing Noticing
 
@@ -135,7 +139,7 @@ func Open(ctx context.Context, o Options) (*Desk, error) {
 	if o.wrap == nil {
 		o.wrap = func(key crypto.Signer) crypto.Signer { return key }
 	}
-	d := &Desk{db: o.State, runtime: o.Runtime, health: o.Health, log: o.Log, config: o.Config, noticing: o.Notices, module: o.Module, zlint: o.ZLint, disk: o.disk, wrap: o.wrap, publicKeys: keys.NewPublicJudge(), signers: make(map[string]*keys.Private)}
+	d := &Desk{db: o.State, runtime: o.Runtime, health: o.Health, log: o.Log, config: o.Config, noticing: o.Notices, module: o.Module, zlint: o.ZLint, disk: o.disk, wrap: o.wrap, below: cmp.Or(o.below, fallenLines), publicKeys: keys.NewPublicJudge(), signers: make(map[string]*keys.Private)}
 	d.ring = keyring.New(keyring.Options{Log: o.Log})
 	d.revoked = revokedBy(o)
 	err := d.db.View(ctx, func(tx *state.Tx) error {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"postseal/internal/ground/state"
 	"postseal/internal/ground/x509cert"
@@ -46,6 +47,10 @@ func (r RevokeAuthorityRequest) Check() error {
 // of its root names each of its certificates, its own lists and answers name each of those below it, and nothing below its
 // key is believed here. Nothing undoes it. If the root's key is elsewhere, the root's list says so when its next one is
 // taken in; if the root is another's, he must say so.
+//
+// One commit does all of that but for the certificates below, of which it revokes the first [fallenLines] and writes down that
+// the others are to follow. They do before this returns; if it is cut off, the server goes on within a minute of its start,
+// and so does whoever asks again.
 func (d *Desk) RevokeAuthority(ctx context.Context, who state.Actor, r RevokeAuthorityRequest) (*Change, error) {
 	if err := r.Check(); err != nil {
 		return nil, err
@@ -54,7 +59,7 @@ func (d *Desk) RevokeAuthority(ctx context.Context, who state.Actor, r RevokeAut
 	if err != nil {
 		return nil, err
 	}
-	return d.do(ctx, who, r.Doing, func(v *view) (*Change, func(tx *state.Tx) error, error) {
+	change, err := d.do(ctx, who, r.Doing, func(v *view) (*Change, func(tx *state.Tx) error, error) {
 		all, _, err := d.authorities(ctx)
 		if err != nil {
 			return nil, nil, err
@@ -66,6 +71,12 @@ func (d *Desk) RevokeAuthority(ctx context.Context, who state.Actor, r RevokeAut
 		case all[i].Purpose == rootName:
 			return nil, nil, fmt.Errorf("revoking authority %s: %w", all[i].Name, ErrRootRevocation)
 		case all[i].State == state.AuthorityRevoked:
+			if left, err := d.falling(ctx); err != nil || slices.ContainsFunc(left, func(f state.Falling) bool { return f.AuthorityID == all[i].ID }) {
+				change := newChange(v)
+				change.Replaces = true
+				change.Removed = append(change.Removed, "the trust in the certificates below "+all[i].Name+" that are not yet revoked")
+				return change, nil, err
+			}
 			return nil, nil, fmt.Errorf("revoking authority %s: %w", all[i].Name, state.ErrAuthorityRevoked)
 		}
 		f := &falling{authority: all[i]}
@@ -88,9 +99,17 @@ func (d *Desk) RevokeAuthority(ctx context.Context, who state.Actor, r RevokeAut
 		change.Removed = append(change.Removed, fmt.Sprintf("the trust in the authority %s (%s), and in %d certificates that are valid below it", f.authority.Name, x509cert.SubjectText(f.cert.Subject), below))
 		f.describe(v, all, change)
 		return change, func(tx *state.Tx) error {
-			n, err := tx.RevokeAuthority(f.authority.ID, int(belowReason(reason)))
+			if err := tx.RevokeAuthority(f.authority.ID, int(belowReason(reason))); err != nil {
+				return err
+			}
+			n, err := tx.RevokeBelow(state.Falling{AuthorityID: f.authority.ID, Name: f.authority.Name, At: tx.Now(), Reason: int(belowReason(reason))}, time.Time{}, d.below)
 			if err != nil {
 				return err
+			}
+			if n < int64(d.below) { // there are no more: there seldom are
+				if err := tx.Fallen(f.authority.ID); err != nil {
+					return err
+				}
 			}
 			for _, c := range f.named {
 				if err := tx.AddAuthorityRevocation(c.root.ID, c.serial, f.authority.ID, int(reason)); err != nil {
@@ -105,9 +124,82 @@ func (d *Desk) RevokeAuthority(ctx context.Context, who state.Actor, r RevokeAut
 			if err := tx.AddDistrust(state.Distrust{ID: "spki " + key, Kind: state.DistrustSPKI, Value: key}); err != nil {
 				return err
 			}
-			return tx.Audit("ca revoke-authority", f.authority.Name, map[string]any{"state": f.authority.State}, map[string]any{"reason": reason.String(), "serials": f.serials(), "below": n})
+			return tx.Audit("ca revoke-authority", f.authority.Name, map[string]any{"state": f.authority.State}, map[string]any{"reason": reason.String(), "serials": f.serials(), "below": below})
 		}, nil
 	})
+	if err != nil || r.DryRun {
+		return change, err
+	}
+	if err := d.finishFalling(context.WithoutCancel(ctx), who); err != nil {
+		return nil, err
+	}
+	return change, nil
+}
+
+// fallenLines is how many certificates below a revoked authority one transaction revokes: so many take less than a tenth of a
+// second, in which nobody else writes.
+const fallenLines = 1000
+
+func (d *Desk) falling(ctx context.Context) (all []state.Falling, err error) {
+	err = d.db.View(ctx, func(tx *state.Tx) error {
+		all, err = tx.FallingAuthorities()
+		return err
+	})
+	return all, err
+}
+
+// finishFalling revokes what is left below authorities that were revoked, a part at a time. Two who do it at once do no harm.
+func (d *Desk) finishFalling(ctx context.Context, who state.Actor) error {
+	all, err := d.falling(ctx)
+	if err != nil {
+		return err
+	}
+	for _, f := range all {
+		if err := d.fall(ctx, who, f); err != nil {
+			return fmt.Errorf("revoking what authority %s has issued: %w", f.Name, err)
+		}
+	}
+	return nil
+}
+
+func (d *Desk) fall(ctx context.Context, who state.Actor, f state.Falling) error {
+	for at := (time.Time{}); ; {
+		err := d.db.View(ctx, func(tx *state.Tx) (err error) {
+			at, err = tx.NextBelow(f, at)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if at.IsZero() {
+			break
+		}
+		err = d.db.Append(ctx, who, func(tx *state.Tx) error {
+			tx.ActFor(d.server)
+			n, err := tx.RevokeBelow(f, at, d.below)
+			if err == nil && n == 0 { // another was here
+				err = errNothingToDo
+			}
+			return errors.Join(err, tx.Audit("ca revoke-below", f.Name, nil, map[string]any{"revoked": n}))
+		})
+		if err != nil && !errors.Is(err, errNothingToDo) {
+			return err
+		}
+	}
+	// This is a change of what is served: a lineage of ours may have been among them.
+	_, err := d.do(ctx, who, Doing{}, func(v *view) (*Change, func(tx *state.Tx) error, error) {
+		return newChange(v), func(tx *state.Tx) error {
+			if err := tx.Fallen(f.AuthorityID); err != nil {
+				return err
+			}
+			return tx.Audit("ca revoke-below", f.Name, nil, map[string]any{"left": 0})
+		}, nil
+	})
+	d.pki.forget()
+	if errors.Is(err, state.ErrNotFound) { // another was here
+		err = nil
+	}
+	return err
 }
 
 // belowReason is that of what an authority has issued when it is taken back for a reason. cACompromise is about keys of

@@ -175,15 +175,8 @@ func sweptActs() map[string]func() sweptAct {
 				return err
 			}, query: `SELECT count(*) FROM issuance WHERE revoked_at IS NOT NULL`, want: 1, again: []error{state.ErrExists}}
 		},
-		"RevokeAuthority": func() sweptAct {
-			return sweptAct{before: func(t *testing.T, h *house) {
-				founds(t, h)
-				must(t, issues(t.Context(), h))
-			}, act: func(ctx context.Context, h *house) error {
-				_, err := h.RevokeAuthority(ctx, tester(), RevokeAuthorityRequest{Name: "servers", Reason: "cACompromise"})
-				return err
-			}, query: `SELECT count(*) FROM authority WHERE name = 'servers' AND state = '` + state.AuthorityRevoked + `'`, want: 1, again: []error{state.ErrAuthorityRevoked}}
-		},
+		"RevokeAuthority":          func() sweptAct { return fallen(1, 0) },
+		"RevokeAuthority in parts": func() sweptAct { return fallen(5, 2) },
 		"AcceptZLint": func() sweptAct {
 			return sweptAct{before: founds, act: func(ctx context.Context, h *house) error {
 				_, err := h.AcceptZLint(ctx, tester(), ZLintRequest{Lint: "e_x", Reason: "it is right"})
@@ -454,4 +447,19 @@ func TestEveryActOfTheAuthorityIsSwept(t *testing.T) {
 			t.Errorf("%s: in the sweep %v, listed as another's %v", m.Name, swept[m.Name], other)
 		}
 	}
+}
+
+// fallen revokes an authority that has issued so many, so many in one transaction.
+func fallen(issued, below int) sweptAct {
+	return sweptAct{before: func(t *testing.T, h *house) {
+		founds(t, h)
+		must(t, issues(t.Context(), h))
+		for n := range issued - 1 {
+			h.certified(t, tester(), fmt.Sprintf("n%d.example.com", n))
+		}
+	}, act: func(ctx context.Context, h *house) error {
+		_, err := h.RevokeAuthority(ctx, tester(), RevokeAuthorityRequest{Name: "servers", Reason: "cACompromise"})
+		return err
+	}, query: `SELECT count(*) FROM issuance WHERE revoked_at IS NOT NULL AND reason = 0 AND NOT EXISTS (SELECT 1 FROM authority_revocation WHERE serial = '')
+		AND EXISTS (SELECT 1 FROM authority WHERE name = 'servers' AND state = '` + state.AuthorityRevoked + `')`, want: issued, again: []error{state.ErrAuthorityRevoked}, below: below}
 }

@@ -91,6 +91,7 @@ type sweptAct struct {
 	// unplanned: it signs requests or lists too, which certify nothing.
 	unplanned bool
 	several   bool // it is several things, and goes on with the next when one fails
+	below     int  // as of Options
 }
 
 // sweep runs one act again and again on copies of one organisation.
@@ -189,7 +190,7 @@ func (s *sweep) copy(t *testing.T) *house {
 	h := openHouse(t, dir, nil)
 	h.fault.seen = s.sites.note
 	h.watch = &watch{dir: dir}
-	h.reopen(t, Options{State: h.db, Sealing: h.sealing, Health: h.health, wrap: h.watch.wrap})
+	h.reopen(t, Options{State: h.db, Sealing: h.sealing, Health: h.health, wrap: h.watch.wrap, below: s.below})
 	return h
 }
 

@@ -89,6 +89,9 @@ func child(ctx context.Context, role, dir string) error {
 	if role == "certify" {
 		return childCertifies(ctx, dir)
 	}
+	if role == "fall" {
+		return childFalls(ctx, dir)
+	}
 	if role == "restore" {
 		return childRestores(ctx, dir, at)
 	}

@@ -149,13 +149,19 @@ func takingUp(v *view, i state.Issuance, a state.Authority) (func(tx *state.Tx) 
 	}, nil
 }
 
-// RunAuthority does for our own authority what nobody asks for, until ctx ends: once an hour the lists of shards that have
-// come to their end are forgotten.
+// RunAuthority does for our own authority what nobody asks for, until ctx ends: once a minute it goes on revoking what is below
+// an authority that was revoked, if that was cut off, and once an hour the lists of shards that have come to their end are
+// forgotten.
 func (d *Desk) RunAuthority(ctx context.Context) {
-	again := time.NewTicker(time.Hour)
+	again := time.NewTicker(time.Minute)
 	defer again.Stop()
+	var tended time.Time
 	for {
-		d.tended(ctx, "lists", "forgetting revocation lists that have come to their end", d.TendLists(ctx))
+		d.tended(ctx, "revoked", "revoking what a revoked authority has issued", d.finishFalling(ctx, starter()))
+		if time.Since(tended) >= time.Hour {
+			d.tended(ctx, "lists", "forgetting revocation lists that have come to their end", d.TendLists(ctx))
+			tended = time.Now()
+		}
 		select {
 		case <-ctx.Done():
 			return
