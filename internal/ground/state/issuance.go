@@ -217,6 +217,14 @@ func (tx *Tx) PickIssuances(p Picked, limit int) ([]Issuance, error) {
 	return collect(tx, `SELECT `+issuanceColumns+` FROM issuance WHERE `+where+` ORDER BY planned_at DESC, serial LIMIT $1`, scanIssuance, args...)
 }
 
+// KeyRevokedFor reports whether a certificate of a key (SHA-256 of its SubjectPublicKeyInfo, hex) was revoked for a reason.
+func (tx *Tx) KeyRevokedFor(keyID string, reason int64) (bool, error) {
+	rows, err := collect(tx, `SELECT 1 FROM issuance WHERE key_id = $1 AND reason = $2 AND revoked_at IS NOT NULL LIMIT 1`, func(scan func(...any) error) (one int64, err error) {
+		return one, scan(&one)
+	}, keyID, reason)
+	return len(rows) > 0, err
+}
+
 // RevokedOf returns what was revoked of the certificates that requesters of one prefix asked for.
 func (tx *Tx) RevokedOf(prefix string) ([]Revoked, error) {
 	return collect(tx, `SELECT serial, revoked_at, reason FROM issuance WHERE requester >= $1 AND requester < $2 AND revoked_at IS NOT NULL`, func(scan func(...any) error) (Revoked, error) {

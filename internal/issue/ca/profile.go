@@ -261,16 +261,17 @@ func (p *Profile) checkNames(names []name) error {
 	return nil
 }
 
-// domainsText says which domains there are, as far as that fits into a sentence.
-func (p *Profile) domainsText() string {
+// BelowNone says that a name is below none of the domains, and which these are, as far as that fits into a sentence.
+func (p *Profile) BelowNone() string {
 	const most = 4
+	text := "below no domain of profile " + p.o.Name
 	switch n := len(p.o.Domains); {
 	case n == 0:
-		return ", which has none"
+		return text + ", which has none"
 	case n > most:
-		return fmt.Sprintf(" (%s and %d more)", strings.Join(p.o.Domains[:most], ", "), n-most)
+		return fmt.Sprintf("%s (%s and %d more)", text, strings.Join(p.o.Domains[:most], ", "), n-most)
 	}
-	return " (" + strings.Join(p.o.Domains, ", ") + ")"
+	return text + " (" + strings.Join(p.o.Domains, ", ") + ")"
 }
 
 // objection is why a name may not be certified, empty if it may.
@@ -289,7 +290,7 @@ func (p *Profile) objection(n name) string {
 		return "profile " + p.o.Name + " certifies no wildcards"
 	}
 	if !slices.ContainsFunc(p.o.Domains, func(domain string) bool { return under(n.domain(), domain) }) {
-		return "below no domain of profile " + p.o.Name + p.domainsText()
+		return p.BelowNone()
 	}
 	if len(p.patterns) > 0 && !slices.ContainsFunc(p.patterns, func(pattern *regexp.Regexp) bool { return pattern.MatchString(n.text) }) {
 		return "matches no pattern of profile " + p.o.Name

@@ -6,11 +6,14 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"postseal/internal/ground/keys"
+	"postseal/internal/ground/listener"
 	"postseal/internal/ground/state"
 	"postseal/internal/ground/x509cert"
 	"postseal/internal/issue/ca"
@@ -116,7 +119,7 @@ func (d *Desk) NewEAB(ctx context.Context, who state.Actor, r EABRequest) (*EAB,
 	for _, text := range r.Domains {
 		domain, _ := x509cert.ParseDomain(text) // it was checked
 		if !slices.ContainsFunc(profile.Options().Domains, func(p string) bool { return string(domain) == p || strings.HasSuffix(string(domain), "."+p) }) {
-			return nil, &ca.NameError{Name: text, Reason: "below no domain of profile " + r.Profile}
+			return nil, &ca.NameError{Name: text, Reason: profile.BelowNone()}
 		}
 		k.Domains = append(k.Domains, string(domain))
 	}
@@ -151,7 +154,7 @@ func (d *Desk) NewEAB(ctx context.Context, who state.Actor, r EABRequest) (*EAB,
 		return nil, err
 	}
 	return &EAB{ID: k.ID, Key: base64.RawURLEncoding.EncodeToString(plain.Bytes()), Profile: k.Profile, Domains: append([]string{}, k.Domains...), Accounts: k.Accounts,
-		ExpiresAt: k.ExpiresAt, Directory: "https://" + v.server.Name + "/acme/" + purpose + "/directory"}, nil
+		ExpiresAt: k.ExpiresAt, Directory: "https://" + d.webHost(v) + "/acme/" + purpose + "/directory"}, nil
 }
 
 // fillEABKey makes the key. In base64url one in 64 begins with a hyphen, which every client takes for an option when it is
@@ -264,4 +267,20 @@ func (d *Desk) RevokeAccount(ctx context.Context, who state.Actor, r EABRevocati
 		return nil, err
 	}
 	return &v, nil
+}
+
+// webHost is where clients reach this server's https, with the port if it is another than 443. Where https is closed, as
+// beside a mail server of somebody else, it is management that answers.
+func (d *Desk) webHost(v *view) string {
+	for _, name := range []string{listener.HTTPS, listener.Management} {
+		i := slices.IndexFunc(v.listeners, func(l state.Listener) bool { return l.Name == name && l.Enabled })
+		if i < 0 {
+			continue
+		}
+		if port := d.runtime.Address(name, v.listeners[i].Address).Port(); port != 443 {
+			return net.JoinHostPort(v.server.Name, strconv.Itoa(int(port)))
+		}
+		break
+	}
+	return v.server.Name
 }

@@ -16,6 +16,7 @@ import (
 	"postseal/internal/ground/state"
 	"postseal/internal/ground/x509cert"
 	"postseal/internal/issue/ca"
+	"postseal/internal/issue/crl"
 )
 
 // ownLineage begins the requester of what our own authority issues for our own lineages, before their name.
@@ -66,6 +67,9 @@ func (d *Desk) issueOne(ctx context.Context, who state.Actor, w wanted) (*issued
 	if err != nil {
 		return nil, err
 	}
+	if err := d.notCompromised(ctx, w.key); err != nil {
+		return nil, err
+	}
 	for {
 		out, err := d.issueInShard(ctx, issuingNow{who: who, wanted: w, authority: a, host: s.host, issuer: issuer})
 		if errors.Is(err, state.ErrShardFull) {
@@ -77,6 +81,24 @@ func (d *Desk) issueOne(ctx context.Context, who state.Actor, w wanted) (*issued
 		}
 		return &issued{out.Draft.Serial, out.Certificate, s.chains[a.ID]}, nil
 	}
+}
+
+// notCompromised refuses a key that somebody else may have: one of which a certificate was revoked for keyCompromise
+// (CA/Browser Forum, Baseline Requirements section 6.1.1.3). The book knows it as long as it has the line.
+func (d *Desk) notCompromised(ctx context.Context, key crypto.PublicKey) error {
+	spki, err := x509.MarshalPKIXPublicKey(key)
+	if err != nil {
+		return nil // what kind it is, and that it is none of ours, is said in step 1
+	}
+	var found bool
+	err = d.db.View(ctx, func(tx *state.Tx) (err error) {
+		found, err = tx.KeyRevokedFor(keyIDOf(spki), int64(crl.KeyCompromise))
+		return err
+	})
+	if err == nil && found {
+		err = &ca.KeyError{KeyType: x509cert.KeyType(key), Reason: "it was revoked for keyCompromise, so somebody else may have it"}
+	}
+	return err
 }
 
 // chainBelow is what goes with a certificate of an authority: its own certificate and those above, without the root, which

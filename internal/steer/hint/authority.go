@@ -30,7 +30,7 @@ func authorityEntries() []entry {
 			}
 			return "ask for names that the profile certifies; see them: postseal ca profile show PROFILE; change it: postseal ca profile set FILE"
 		})),
-		wrong(as("ca.KeyError", always[*ca.KeyError]("make another key, of a kind that the profile takes"))),
+		wrong(as("ca.KeyError", always[*ca.KeyError]("make another key, of a kind that the profile takes: postseal ca profile show PROFILE"))),
 		wrong(as("ca.LifeError", always[*ca.LifeError]("ask for less, or leave it to the profile"))),
 		wrong(as("ca.ProfileError", always[*ca.ProfileError]("correct the profile; what was in force before still is"))),
 		wrong(is("crl.ErrUnknownReason", crl.ErrUnknownReason, "leave the reason out if none of them fits")),
