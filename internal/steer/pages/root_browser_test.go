@@ -182,7 +182,7 @@ func TestBrowserSubordinate(t *testing.T) {
 	good := sign("CA:TRUE,pathlen:0")
 	send(good, "")
 	v.noEnglish()
-	v.wantText("소유자가 알린 값과 비교")
+	v.wantText("서명식의 기록에 적힌 값과 비교")
 	v.page("root-unnamed-ko")
 	v.press(".acts button.main")
 	v.wantText("답 위의 루트를 여기서 신뢰하지 않습니다")
