@@ -20,6 +20,7 @@ type authorityPage struct {
 	Profiles []profileRow
 	Keep     string
 	Health   []healthCard
+	ZLint    lintCard
 	Host     string
 }
 
@@ -117,6 +118,7 @@ func (w *words) authority(h *desk.PKIHealth, n *desk.BookNumbers, now time.Time)
 		page.Keep = w.say("authority.keep.days", grouped(n.KeepDays))
 	}
 	page.Health = w.health(h, now)
+	page.ZLint = w.lints(h.ZLint)
 	return page
 }
 

@@ -12,7 +12,7 @@ import (
 
 // shapeForms change what our own authority is and what may be asked of it.
 func (p *center) shapeForms() map[string]form {
-	return map[string]form{"/authority/extend": p.extendForm(), "/authority/rollover": p.rolloverForm(), "/authority/profile": p.profileForm(), "/authority/profile/remove": p.unprofileForm()}
+	return map[string]form{"/authority/extend": p.extendForm(), "/authority/rollover": p.rolloverForm(), "/authority/revoke-authority": p.fallForm(), "/authority/profile": p.profileForm(), "/authority/profile/remove": p.unprofileForm()}
 }
 
 // extendForm asks for what the authorities may certify besides what they may already.

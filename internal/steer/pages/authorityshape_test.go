@@ -51,6 +51,24 @@ func TestBrowserAuthorityGrows(t *testing.T) {
 		t.Error("there is no successor")
 	}
 
+	v.press(`a[href="/authority/revoke-authority"]`)
+	v.do(chromedp.SetValue(chromedp.CSS("#f-authority"), "clients"), chromedp.SetValue(chromedp.CSS("#f-reason"), "cACompromise"))
+	v.page("ca-fall")
+	v.press(".sheet button.main")
+	v.wantText("The trust in the authority clients", "1 certificates that are valid below it")
+	v.page("ca-fall-preview")
+	v.press(".acts button.main")
+	v.wantText("Taken back: the authority clients")
+	if all, err = o.OwnAuthorities(t.Context()); err != nil || !slices.ContainsFunc(all.Authorities, func(a desk.AuthorityView) bool { return a.Name == "clients" && a.State == "revoked" }) {
+		t.Errorf("got %+v, %v", all, err)
+	}
+	v.open(base + "/authority/revoke-authority?lang=ko")
+	v.press(".sheet button.main")
+	v.noEnglish()
+	v.wantText("대신 발급할 것이 없습니다")
+	v.page("ca-fall-preview-ko")
+	v.open(base + "/authority?lang=en")
+
 	v.press(`a[href="/authority/profiles"]`)
 	v.page("ca-profiles")
 	v.press(`a[href="/authority/profile?profile=device"]`)
@@ -73,4 +91,29 @@ func TestBrowserAuthorityGrows(t *testing.T) {
 	v.open(base + "/authority/profiles?lang=ko")
 	v.page("ca-profiles-ko")
 	v.quiet(messages)
+}
+
+// TestLints: what zlint finds, waits for, and is missing for is said, and so is what an administrator takes as it is.
+func TestLints(t *testing.T) {
+	t.Parallel()
+	w := languages()[0]
+	for name, c := range map[string]struct {
+		h    desk.ZLintHealth
+		word string
+		rows int
+	}{
+		"nothing":  {desk.ZLintHealth{There: true}, "found nothing", 0},
+		"reads":    {desk.ZLintHealth{There: true, Waits: 3}, "reads", 0},
+		"missing":  {desk.ZLintHealth{Waits: 3}, "postseal-zlint is not there", 0},
+		"finds":    {desk.ZLintHealth{There: true, Findings: []desk.ZLintFinding{{Lint: "e_x", Subject: "certificate 40", Count: 7}}}, "finds 1", 1},
+		"no child": {desk.ZLintHealth{Findings: []desk.ZLintFinding{{Lint: "e_x", Subject: "certificate 40", Count: 7}}}, "finds 1", 1},
+	} {
+		got := w.lints(&c.h)
+		if got.Word != c.word || len(got.Findings) != c.rows || c.rows > 0 && (got.Level != levelWarn || got.Findings[0].Text != "certificate 40, 7 in all") {
+			t.Errorf("%s: got %+v", name, got)
+		}
+	}
+	if got := w.lints(&desk.ZLintHealth{There: true, Accepted: []desk.ZLintReason{{Lint: "w_y", Reason: "so it is"}}}); len(got.Accepted) != 1 || got.Accepted[0] != (lintRow{"w_y", "so it is"}) {
+		t.Errorf("got %+v", got)
+	}
 }

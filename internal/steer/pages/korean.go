@@ -1,6 +1,10 @@
 package pages
 
-import "postseal/internal/ground/health"
+import (
+	"slices"
+
+	"postseal/internal/ground/health"
+)
 
 // korean is the wording of the pages in Korean: a certificate is always "TLS 인증서", because 인증서 alone
 // makes Korean readers think of the certificates with which people sign in to banks.
@@ -197,5 +201,5 @@ func korean() *words {
 		"trusted inside the organisation only": "조직 안에서만 신뢰",
 		"self-signed: a client trusts it only after comparing its fingerprint": "자체 서명: 지문을 비교한 클라이언트만 신뢰",
 		"make a new one on the server: postseal admin link":                    "서버에서 새 링크를 만드십시오: {1}",
-	}, patterns: append(koreanPatterns(), rootPatterns()...), problems: withRefusals(koreanProblems())}
+	}, patterns: slices.Concat(fallPatterns(), koreanPatterns(), rootPatterns()), problems: withRefusals(koreanProblems())}
 }

@@ -33,7 +33,7 @@ func vocabularies() []vocabulary {
 	return []vocabulary{frameWords(), actWords(), certificatesWords(), certificateWords(), makeWords(), importWords(), exportWords(), enableWords(),
 		listenersWords(), trustWords(), overviewWords(), historyWords(),
 		checkWords(), planWords(), calendarWords(), auditWords(), backupWords(), tokensWords(), wizardWords(),
-		noticesWords(), reportWords(), publicTrustWords(), authorityWords(), rootWords(), healthWords(), monthsWords(), peopleWords(), pendingWords(), enrolmentWords(), shapeWords(), askedWords()}
+		noticesWords(), reportWords(), publicTrustWords(), authorityWords(), rootWords(), healthWords(), monthsWords(), peopleWords(), pendingWords(), enrolmentWords(), shapeWords(), fallWords(), askedWords()}
 }
 
 // languages are those of the pages, the default first.

@@ -214,7 +214,7 @@ func TestKeysAreUsedAndThere(t *testing.T) {
 		"profiles.names.": {string(ca.NameHost), string(ca.NameAddress), string(ca.NameEmail)}, "profiles.origin.": {"built-in", desk.ProfileChanged, desk.ProfileOwn},
 		"superior.": {"here", "here.help", state.WayCeremony, state.WayCeremony + ".help", state.WayForeign, state.WayForeign + ".help"}, "root.way.": {state.WayCeremony, state.WayForeign},
 		"root-remove.": {"title", "intro"}, "root-import.": {"title", "intro"}, "act.ca-root-": {"remove", "remove.done", "import", "import.done"},
-		"person.for.": {"smime-sign", "smime-encrypt", "user"},
+		"person.for.": {"smime-sign", "smime-encrypt", "user"}, "fall.reason.": desk.AuthorityReasons(),
 	} {
 		for _, word := range words {
 			used[group+word] = true
