@@ -15,7 +15,7 @@ TESTFLAGS = -vet=off -count=1 -timeout 30m
 # mostly SQL, which is ten times as slow too: of their tests those run with the race detector that start goroutines (the
 # house has a rule for it). The rest of them, and the scripts of the command line, are raced in the long run.
 MEETING = ./internal/issue/acmeserver ./internal/ground/state ./internal/steer/desk ./internal/steer/pages
-MEET = ^Test(AKeyMakesSoManyAccounts|AppendsShareACommit|Close|DirectoryInUse|FinalizedTwice|ManyWriters|ApprovedAtOnce|MessagesThatWait|NobodyRemembersWhatWas|OneAppendFails|RefusedCommitIsNotTakenForTheNext|RunKeepsAndTidies|StaleHolder|Watch|AFallThatFailsIsSeen|ActsAtOnce|ALinkWorksOnce|AuditIsNotSent|AuditRowsOutliveTheirCollector|BrowserCheck|EachListenerIsLookedAtOnceInAMinute|KillWhileAnAuthorityFalls|KillWhileIssuing|RevocationInService|RunAudit|RunNotices|ShardBound|SignedWhileChanging|TwoFinishWhatFalls|VerdictIsKept|WhoLeavesEndsTheLook)$$
+MEET = ^Test(AKeyMakesSoManyAccounts|AppendsShareACommit|Close|DirectoryInUse|FinalizedTwice|ManyWriters|WhoReadsSlowlyIsInNobodysWay|ApprovedAtOnce|MessagesThatWait|NobodyRemembersWhatWas|OneAppendFails|RefusedCommitIsNotTakenForTheNext|RunKeepsAndTidies|StaleHolder|Watch|AFallThatFailsIsSeen|ActsAtOnce|ALinkWorksOnce|AuditIsNotSent|AuditRowsOutliveTheirCollector|BrowserCheck|EachListenerIsLookedAtOnceInAMinute|KillWhileAnAuthorityFalls|KillWhileIssuing|RevocationInService|RunAudit|RunNotices|ShardBound|SignedWhileChanging|TwoFinishWhatFalls|VerdictIsKept|WhoLeavesEndsTheLook)$$
 RACED = ./internal/ground/health ./internal/ground/fetch ./internal/keep/... ./internal/serve/... $$(go list ./internal/steer/... | grep -vxF "$$(go list $(MEETING))")
 
 # What needs the tag pkcs11, and SoftHSM.

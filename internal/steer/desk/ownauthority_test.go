@@ -470,7 +470,7 @@ func TestStrangersAtThePublisher(t *testing.T) {
 		{"2001:db8::/64", "[2001:db8::1]:1"}, {"2001:db8:0:1::/64", "[2001:db8:0:1::2]:1"}, {"2001:db8:0:2::/64", "[2001:db8:0:2::3]:1"}, {"192.0.2.1/32", "[::ffff:192.0.2.1]:1"},
 	} {
 		for range atOnceOfOne {
-			if !h.pki.room.enter(netip.MustParsePrefix(one.network)) {
+			if !h.pki.room.enter(netip.MustParsePrefix(one.network), atOnce, atOnceOfOne) {
 				t.Fatal("no room")
 			}
 		}

@@ -9,96 +9,14 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/netip"
 	"os"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"postseal/internal/ground/state"
 	"postseal/internal/issue/ca"
-	"postseal/internal/issue/ocsp"
 )
-
-// atOnce bounds how many strangers are answered at once from below /pki/, and atOnceOfOne how many of one address (of one
-// network of IPv6). An answer takes a fraction of a millisecond unless the client reads slowly, so who is turned away comes
-// in a second later, and who reads slowly, or a hundred times, keeps nobody out but himself.
-const (
-	atOnce      = 256
-	atOnceOfOne = atOnce / 4
-)
-
-// room counts who is inside. The zero value is empty.
-type room struct {
-	// mu guards what follows.
-	mu     sync.Mutex
-	inside int
-	of     map[netip.Prefix]int
-}
-
-// enter reports whether there was room for one from there; then leave must be called.
-func (r *room) enter(from netip.Prefix) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.inside >= atOnce || r.of[from] >= atOnceOfOne {
-		return false
-	}
-	if r.of == nil {
-		r.of = make(map[netip.Prefix]int)
-	}
-	r.inside++
-	r.of[from]++
-	return true
-}
-
-func (r *room) leave(from netip.Prefix) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.inside--
-	if r.of[from]--; r.of[from] == 0 {
-		delete(r.of, from)
-	}
-}
-
-// neighbourhood is who counts as one: an address of IPv4, or the /64 that one customer has in IPv6.
-func neighbourhood(r *http.Request) netip.Prefix {
-	a, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return netip.Prefix{} // no network: they are all one
-	}
-	addr, bits := a.Addr().Unmap().WithZone(""), 32
-	if addr.Is6() {
-		bits = 64
-	}
-	p, err := addr.Prefix(bits)
-	if err != nil {
-		return netip.Prefix{}
-	}
-	return p
-}
-
-// comeWhole reads what a stranger sends along, which is a question of OCSP or nothing. It is read before he is let in: who
-// sends one octet and rests would hold a place otherwise. False: he was refused.
-func comeWhole(w http.ResponseWriter, r *http.Request) (*http.Request, bool) {
-	if r.Body == nil || r.ContentLength == 0 {
-		return r, true
-	}
-	if r.Method != http.MethodPost {
-		w.Header().Set("Connection", "close") // or net/http waits for what was announced
-		http.Error(w, "want no body", http.StatusBadRequest)
-		return r, false
-	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, ocsp.MaxRequestBytes+1)) // the responder refuses what is longer
-	if err != nil {
-		w.Header().Set("Connection", "close")
-		http.Error(w, "the body did not come whole", http.StatusBadRequest)
-		return r, false
-	}
-	read := r.WithContext(r.Context()) // a copy: net/http looks at the body of its own
-	read.Body = io.NopCloser(bytes.NewReader(body))
-	return read, true
-}
 
 // PKI answers what clients of our own authority ask on plain HTTP:
 //
@@ -107,8 +25,8 @@ func comeWhole(w http.ResponseWriter, r *http.Request) (*http.Request, bool) {
 //	/pki/AUTHORITY/SHARD.crl    the list that stands in a certificate
 //	/pki/ocsp/AUTHORITY         answers about one certificate
 //
-// At most [atOnce] are answered at once, and [atOnceOfOne] of one address; others get 503 with Retry-After. What is fetched has an ETag and may be kept for
-// few seconds by caches, so that a revocation is seen within five seconds through them too.
+// At most [atOnce] are answered at once, and [atOnceOfOne] of one address; others get 503 with Retry-After. What is fetched
+// has an ETag and may be kept for few seconds by caches, so that a revocation is seen within five seconds through them too.
 func (d *Desk) PKI() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r, ok := comeWhole(w, r)
@@ -116,45 +34,63 @@ func (d *Desk) PKI() http.Handler {
 			return
 		}
 		from := neighbourhood(r)
-		if !d.pki.room.enter(from) {
-			w.Header().Set("Retry-After", "1")
-			http.Error(w, "too many at once", http.StatusServiceUnavailable)
+		if !d.pki.room.enter(from, atOnce, atOnceOfOne) {
+			tooMany(w)
 			return
 		}
-		defer d.pki.room.leave(from)
-		w.Header().Set("X-Content-Type-Options", "nosniff")
-		path := strings.TrimPrefix(r.URL.Path, "/pki/")
-		if rest, ok := strings.CutPrefix(path, "ocsp/"); ok {
-			name, _, _ := strings.Cut(rest, "/")
-			responder, err := d.responder(r.Context(), name)
-			if err == nil {
-				err = d.noticeRevocations(r.Context())
-			}
-			if err != nil {
-				d.refuse(w, r, err)
-				return
-			}
-			d.pki.askedFor("ocsp/" + name)
-			responder.ServeHTTP(w, r)
+		long := func() *publishedFile {
+			defer d.pki.room.leave(from)
+			return d.answerStranger(w, r)
+		}()
+		if long == nil {
 			return
 		}
-		if r.Method != http.MethodGet && r.Method != http.MethodHead {
-			w.Header().Set("Allow", "GET, HEAD")
-			http.Error(w, "want GET", http.StatusMethodNotAllowed)
+		defer long.body.Close()
+		if !d.pki.long.enter(from, longAtOnce, longAtOnceOfOne) {
+			tooMany(w)
 			return
 		}
-		p, err := d.published(r.Context(), path)
+		defer d.pki.long.leave(from)
+		// Where no deadline can be set, as without a network, there is none.
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(longTime(long.size)))
+		long.serve(w, r)
+	})
+}
+
+// answerStranger answers, or returns the file that takes long.
+func (d *Desk) answerStranger(w http.ResponseWriter, r *http.Request) *publishedFile {
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	path := strings.TrimPrefix(r.URL.Path, "/pki/")
+	if rest, ok := strings.CutPrefix(path, "ocsp/"); ok {
+		name, _, _ := strings.Cut(rest, "/")
+		responder, err := d.responder(r.Context(), name)
+		if err == nil {
+			err = d.noticeRevocations(r.Context())
+		}
 		if err != nil {
 			d.refuse(w, r, err)
-			return
+			return nil
 		}
-		defer p.body.Close()
-		h := w.Header()
-		h.Set("Content-Type", p.kind)
-		h.Set("ETag", p.tag)
-		h.Set("Cache-Control", fmt.Sprintf("public, max-age=%d", int(p.cached/time.Second)))
-		http.ServeContent(w, r, "", p.made, p.body)
-	})
+		d.pki.askedFor("ocsp/" + name)
+		responder.ServeHTTP(w, r)
+		return nil
+	}
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		http.Error(w, "want GET", http.StatusMethodNotAllowed)
+		return nil
+	}
+	p, err := d.published(r.Context(), path)
+	if err != nil {
+		d.refuse(w, r, err)
+		return nil
+	}
+	if p.size > longAnswer && r.Method == http.MethodGet {
+		return p
+	}
+	defer p.body.Close()
+	p.serve(w, r)
+	return nil
 }
 
 // publishedFile is a file below /pki/ with its media type (RFC 2585 section 4).
@@ -163,10 +99,19 @@ type publishedFile struct {
 	tag    string
 	made   time.Time
 	cached time.Duration // how long caches may keep it
+	size   int64
 	body   interface {
 		io.ReadSeeker
 		io.Closer
 	}
+}
+
+func (p *publishedFile) serve(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Content-Type", p.kind)
+	h.Set("ETag", p.tag)
+	h.Set("Cache-Control", fmt.Sprintf("public, max-age=%d", int(p.cached/time.Second)))
+	http.ServeContent(w, r, "", p.made, p.body)
 }
 
 func (d *Desk) published(ctx context.Context, path string) (*publishedFile, error) {
@@ -176,7 +121,7 @@ func (d *Desk) published(ctx context.Context, path string) (*publishedFile, erro
 			return nil, err
 		}
 		sum := sha256.Sum256(a.Certificate)
-		return &publishedFile{"application/pkix-cert", `"` + hex.EncodeToString(sum[:16]) + `"`, time.Time{}, listCached, readOnly{bytes.NewReader(a.Certificate)}}, nil
+		return &publishedFile{"application/pkix-cert", `"` + hex.EncodeToString(sum[:16]) + `"`, time.Time{}, listCached, int64(len(a.Certificate)), readOnly{bytes.NewReader(a.Certificate)}}, nil
 	}
 	name, ok := strings.CutSuffix(path, ".crl")
 	if !ok {
@@ -202,8 +147,13 @@ func (d *Desk) published(ctx context.Context, path string) (*publishedFile, erro
 		if err != nil {
 			return nil, err
 		}
+		info, err := f.Stat()
+		if err != nil {
+			f.Close() // nothing was written
+			return nil, err
+		}
 		d.pki.askedFor(listKey(name, shard))
-		return &publishedFile{"application/pkix-crl", `"` + k.number + `"`, k.made, k.cached(), f}, nil
+		return &publishedFile{"application/pkix-crl", `"` + k.number + `"`, k.made, k.cached(), info.Size(), f}, nil
 	}
 }
 

@@ -42,8 +42,10 @@ type publishing struct {
 
 	asked map[string]time.Time // when a list (its listKey) or an OCSP responder (ocsp/NAME) was last asked for
 
-	// room bounds how many strangers are answered at once. It has a lock of its own.
+	// room bounds how many strangers are answered at once, long how many of them with long answers. They have locks of
+	// their own.
 	room room
+	long room
 }
 
 type keptResponder struct {
