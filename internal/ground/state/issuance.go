@@ -196,25 +196,69 @@ type Picked struct {
 	Profile    string
 }
 
-// PickIssuances returns the lines that are meant, the newest first, without names.
-func (tx *Tx) PickIssuances(p Picked, limit int) ([]Issuance, error) {
-	where, args := ``, []any{limit}
+// where is the condition of a query whose first placeholder is $2, and its argument.
+func (p Picked) where() (string, []any, error) {
 	switch {
 	case p.Serial != "":
-		where, args = `serial = $2`, append(args, p.Serial)
+		return `serial = $2`, []any{p.Serial}, nil
 	case p.Thumbprint != "":
 		// "G" follows the hex digits in ASCII, so this is everything that begins so.
-		where, args = `thumbprint >= $2 AND thumbprint < $3`, append(args, p.Thumbprint, p.Thumbprint+"G")
+		return `thumbprint >= $2 AND thumbprint < $3`, []any{p.Thumbprint, p.Thumbprint + "G"}, nil
 	case p.KeyID != "":
-		where, args = `key_id = $2`, append(args, p.KeyID)
+		return `key_id = $2`, []any{p.KeyID}, nil
 	case p.Requester != "":
-		where, args = `requester = $2`, append(args, p.Requester)
+		return `requester = $2`, []any{p.Requester}, nil
 	case p.Profile != "":
-		where, args = `profile = $2`, append(args, p.Profile)
-	default:
-		return nil, errors.New("picking certificates: nothing says which")
+		return `profile = $2`, []any{p.Profile}, nil
 	}
-	return collect(tx, `SELECT `+issuanceColumns+` FROM issuance WHERE `+where+` ORDER BY planned_at DESC, serial LIMIT $1`, scanIssuance, args...)
+	return "", nil, errors.New("picking certificates: nothing says which")
+}
+
+// PickIssuances returns the lines that are meant, the newest first, without names.
+func (tx *Tx) PickIssuances(p Picked, limit int) ([]Issuance, error) {
+	where, args, err := p.where()
+	if err != nil {
+		return nil, err
+	}
+	return collect(tx, `SELECT `+issuanceColumns+` FROM issuance WHERE `+where+` ORDER BY planned_at DESC, serial LIMIT $1`, scanIssuance, append([]any{limit}, args...)...)
+}
+
+// CountPicked counts the lines that are meant, up to a limit.
+func (tx *Tx) CountPicked(p Picked, limit int) (n int, err error) {
+	where, args, err := p.where()
+	if err != nil {
+		return 0, err
+	}
+	err = tx.tx.QueryRowContext(tx.ctx, `SELECT count(*) FROM (SELECT 1 FROM issuance WHERE `+where+` LIMIT $1) AS some`, append([]any{limit}, args...)...).Scan(&n)
+	return n, err
+}
+
+// PickedLine is a line of the book as far as one has to know it to revoke it: a hundred thousand of them are held at once.
+type PickedLine struct {
+	Serial, Requester, Subject, Thumbprint string
+	RevokedAt                              time.Time // zero: it was not
+}
+
+// Picked is the line without what only its certificate has.
+func (i Issuance) Picked() PickedLine {
+	return PickedLine{i.Serial, i.Requester, i.Subject, i.Thumbprint, i.RevokedAt}
+}
+
+// PickLines returns the lines that are meant, the newest first.
+func (tx *Tx) PickLines(p Picked, limit int) ([]PickedLine, error) {
+	where, args, err := p.where()
+	if err != nil {
+		return nil, err
+	}
+	return collect(tx, `SELECT serial, requester, subject, thumbprint, revoked_at FROM issuance WHERE `+where+` ORDER BY planned_at DESC, serial LIMIT $1`, func(scan func(...any) error) (l PickedLine, err error) {
+		var thumbprint sql.NullString
+		var revoked sql.NullInt64
+		err = scan(&l.Serial, &l.Requester, &l.Subject, &thumbprint, &revoked)
+		if l.Thumbprint = thumbprint.String; revoked.Valid {
+			l.RevokedAt = fromMicro(revoked.Int64)
+		}
+		return l, err
+	}, append([]any{limit}, args...)...)
 }
 
 // KeyRevokedFor reports whether a certificate of a key (SHA-256 of its SubjectPublicKeyInfo, hex) was revoked for a reason.
@@ -239,11 +283,13 @@ func (tx *Tx) RevokedOf(prefix string) ([]Revoked, error) {
 // Revoke marks a certificate as revoked, and its shard and the complete list as not saying so yet. One that was revoked
 // before is [ErrExists].
 func (tx *Tx) Revoke(serial string, reason int) error {
-	i, err := tx.Issuance(serial)
-	if err != nil {
-		return err
+	var authority string
+	var shard int64
+	var revoked sql.NullInt64
+	if err := tx.tx.QueryRowContext(tx.ctx, `SELECT authority_id, shard, revoked_at FROM issuance WHERE serial = $1`, serial).Scan(&authority, &shard, &revoked); err != nil {
+		return fmt.Errorf("reading certificate %s: %w", serial, notFound(err))
 	}
-	if !i.RevokedAt.IsZero() {
+	if revoked.Valid {
 		return fmt.Errorf("revoking certificate %s: %w", serial, ErrExists)
 	}
 	var number int64
@@ -253,7 +299,7 @@ func (tx *Tx) Revoke(serial string, reason int) error {
 	if err := tx.hit(`UPDATE issuance SET revoked_at = $2, reason = $3, revocation = $4 WHERE serial = $1`, serial, micro(tx.now), reason, number); err != nil {
 		return fmt.Errorf("revoking certificate %s: %w", serial, err)
 	}
-	return tx.hit(`UPDATE revocation_shard SET dirty = TRUE WHERE authority_id = $1 AND number IN (0, $2)`, i.AuthorityID, i.Shard)
+	return tx.hit(`UPDATE revocation_shard SET dirty = TRUE WHERE authority_id = $1 AND number IN (0, $2)`, authority, shard)
 }
 
 // Revocations says how often something was revoked.

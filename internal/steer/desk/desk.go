@@ -67,7 +67,7 @@ type Options struct {
 	// wrap, when set, is given each key of an authority before anything signs with it, and what it returns signs. Tests see
 	// there what is signed, and when.
 	wrap func(crypto.Signer) crypto.Signer
-	// below is how many lines below a revoked authority one transaction revokes; zero means a thousand.
+	// below is how many certificates one transaction revokes; zero means a thousand.
 	below int
 }
 
@@ -86,7 +86,7 @@ type Desk struct {
 	module  *hsm.Module // nil: none is configured
 	zlint   string      // path of postseal-zlint
 	wrap    func(crypto.Signer) crypto.Signer
-	below   int // lines below a revoked authority in one transaction
+	below   int // certificates that one transaction revokes
 	// noticing is how people and programs are told.
 	noticing Noticing
 

@@ -175,6 +175,18 @@ func sweptActs() map[string]func() sweptAct {
 				return err
 			}, query: `SELECT count(*) FROM issuance WHERE revoked_at IS NOT NULL`, want: 1, again: []error{state.ErrExists}}
 		},
+		"Revoke in parts": func() sweptAct {
+			return sweptAct{before: func(t *testing.T, h *house) {
+				founds(t, h)
+				for n := range 4 {
+					h.certified(t, tester(), fmt.Sprintf("n%d.example.com", n))
+				}
+				must(t, issues(t.Context(), h))
+			}, act: func(ctx context.Context, h *house) error {
+				_, err := h.Revoke(ctx, tester(), RevokeRequest{Profile: "server", Reason: "superseded"})
+				return err
+			}, query: `SELECT count(*) FROM issuance WHERE revoked_at IS NOT NULL AND reason = 4`, want: 5, again: []error{state.ErrExists}, below: 2}
+		},
 		"RevokeAuthority":          func() sweptAct { return fallen(1, 0) },
 		"RevokeAuthority in parts": func() sweptAct { return fallen(5, 2) },
 		"AcceptZLint": func() sweptAct {
