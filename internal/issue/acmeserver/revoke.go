@@ -13,6 +13,7 @@ import (
 
 	"postseal/internal/ground/state"
 	"postseal/internal/issue/acme"
+	"postseal/internal/issue/crl"
 )
 
 // revoke takes a certificate back: for the account that it was issued to, for one that has proved all its names, and for
@@ -55,6 +56,10 @@ func (q *question) revoke([]string) error {
 	} else if !q.owns(i) {
 		if err := q.hasProved(cert); err != nil {
 			return err
+		}
+		// Who has the names now need not have had the key ever. On his word it would be certified no more, for anybody.
+		if reason == int(crl.KeyCompromise) {
+			return acme.Problemf(acme.BadRevocationReason, "keyCompromise is for whoever holds the key, and for the account that it was issued to")
 		}
 	}
 	err = q.s.Authority.TakeBack(q.r.Context(), who, i.Serial, reason)

@@ -69,6 +69,7 @@ func TestRevocation(t *testing.T) {
 	other.ready("b.example.test")
 	other.post(at, ask(two, 4)).want(t, 403, acme.Unauthorized)
 	other.ready("c.example.test")
+	other.post(at, ask(two, 1)).want(t, 400, acme.BadRevocationReason) // he may have the names, and never had the key
 	if a := other.post(at, ask(two, 4)); a.status != http.StatusOK {
 		t.Errorf("by another who has proved its names: got %v", a)
 	}
