@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"postseal/internal/ground/keys"
+	"postseal/internal/ground/listener"
 	"postseal/internal/ground/state"
 	"postseal/internal/ground/x509cert"
 	"postseal/internal/issue/ca"
@@ -117,6 +118,9 @@ func (d *Desk) InitAuthority(ctx context.Context, who state.Actor, r AuthorityRe
 		}
 		change := newChange(v)
 		change.Notes = append(change.Notes, "the authority certifies names below "+strings.Join(f.domains, ", ")+" and nothing else")
+		if slices.ContainsFunc(v.listeners, func(l state.Listener) bool { return l.Name == listener.HTTP && !l.Enabled }) {
+			change.Notes = append(change.Notes, "nobody can fetch its revocation lists or ask OCSP yet: the listener http is closed; open it: postseal listener enable http")
+		}
 		f.describe(change)
 		if r.DryRun {
 			return change, nil, nil
