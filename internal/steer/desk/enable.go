@@ -25,6 +25,13 @@ type EnableRequest struct {
 // from outside, and by management administrators know the server to which they show their tokens.
 var ErrOwnIdentity = errors.New("a token of the scope operate does not choose the certificate of management")
 
+// belowAdmin says whether whoever asks has shown a token, and one that is not of the scope admin. Each act that can change what
+// management serves asks: enabling, making and issuing with services, and importing into a lineage that serves it.
+func belowAdmin(ctx context.Context) bool {
+	bearer, byToken := BearerOf(ctx)
+	return byToken && !bearer.Scope.Allows(ScopeAdmin)
+}
+
 // Enable binds the lineage of a certificate to the listeners of services. It is additive: what the
 // lineage served before it goes on serving. The default binding of these listeners is taken over from
 // whoever had it; with ByName a name binding is added beside it.
@@ -33,7 +40,7 @@ func (d *Desk) Enable(ctx context.Context, who state.Actor, r EnableRequest) (*C
 	if err != nil {
 		return nil, err
 	}
-	if bearer, byToken := BearerOf(ctx); byToken && !bearer.Scope.Allows(ScopeAdmin) && slices.Contains(names, listener.Management) {
+	if belowAdmin(ctx) && slices.Contains(names, listener.Management) {
 		return nil, fmt.Errorf("enabling %s for %s: %w", clip(r.ID), listener.Management, ErrOwnIdentity)
 	}
 	return d.do(ctx, who, r.Doing, func(v *view) (*Change, func(tx *state.Tx) error, error) {

@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"context"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -63,6 +64,46 @@ func TestOperateDoesNotChooseTheCertificateOfManagement(t *testing.T) {
 	}
 	if _, err := h.Enable(WithBearer(t.Context(), with(ScopeOperate)), tester(), EnableRequest{ID: "internal-mail1-example-com", Services: "POP,IMAP"}); err != nil {
 		t.Errorf("other services with operate: %v", err)
+	}
+}
+
+// TestNoOtherWayToTheCertificateOfManagement: enabling was refused, and making one for it, issuing one, and importing a key from
+// outside into the lineage that it has were not.
+func TestNoOtherWayToTheCertificateOfManagement(t *testing.T) {
+	t.Parallel()
+	h := authorityHouse(t)
+	if _, err := h.Issue(t.Context(), tester(), IssueRequest{Domains: []string{"mgmt.example.com"}, Lineage: "mgmt", Enable: "MANAGEMENT"}); err != nil {
+		t.Fatal(err)
+	}
+	other := newAuthority(t, "Another CA")
+	key, err := keys.Generate(keys.ECDSAP256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := []ImportFile{{"mgmt.key", key.PEM().Bytes()}, {"mgmt.cer", other.issue(t, key.Public(), inAYear(), "mgmt.example.com")}}
+	for name, act := range map[string]func(context.Context) error{
+		"new": func(ctx context.Context) error {
+			_, err := h.New(ctx, tester(), NewRequest{Doing: Doing{DryRun: true}, Name: "m", Domains: []string{"m.example.com"}, Services: "MANAGEMENT"})
+			return err
+		},
+		"issue": func(ctx context.Context) error {
+			_, err := h.Issue(ctx, tester(), IssueRequest{Doing: Doing{DryRun: true}, Domains: []string{"m.example.com"}, Enable: "MANAGEMENT"})
+			return err
+		},
+		"import": func(ctx context.Context) error {
+			_, err := h.Import(ctx, tester(), ImportRequest{Doing: Doing{DryRun: true}, Files: files, Lineage: "mgmt"})
+			return err
+		},
+	} {
+		if err := act(WithBearer(t.Context(), Bearer{Name: "t", Scope: ScopeOperate})); !errors.Is(err, ErrOwnIdentity) {
+			t.Errorf("%s with operate: got %v, want %v", name, err, ErrOwnIdentity)
+		}
+		if err := act(WithBearer(t.Context(), Bearer{Name: "t", Scope: ScopeAdmin})); err != nil {
+			t.Errorf("%s with admin: %v", name, err)
+		}
+	}
+	if _, err := h.Issue(WithBearer(t.Context(), Bearer{Name: "t", Scope: ScopeOperate}), tester(), IssueRequest{Doing: Doing{DryRun: true}, Domains: []string{"m.example.com"}, Enable: "IMAP"}); err != nil {
+		t.Errorf("for another service with operate: %v", err)
 	}
 }
 

@@ -66,7 +66,7 @@ func (d *Desk) Import(ctx context.Context, who state.Actor, r ImportRequest) (*C
 		if err != nil {
 			return nil, nil, r.together(err)
 		}
-		i := &importing{request: r, view: v, sealer: v.sealer(), change: newChange(v), roots: roots}
+		i := &importing{request: r, view: v, sealer: v.sealer(), change: newChange(v), roots: roots, belowAdmin: belowAdmin(ctx)}
 		if err := i.judge(d.publicKeys, assembly); err != nil {
 			return nil, nil, err
 		}
@@ -143,6 +143,8 @@ type importing struct {
 	change  *Change
 	roots   []*x509.Certificate // that clients know by themselves
 	steps   []func(tx *state.Tx) error
+
+	belowAdmin bool // whoever asks must not touch what management serves
 }
 
 // judge refuses a certificate whose private key anybody can find by the public half, and names issuers with such a key:

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"postseal/internal/ground/certfile"
+	"postseal/internal/ground/listener"
 	"postseal/internal/ground/state"
 	"postseal/internal/ground/x509cert"
 )
@@ -46,6 +47,9 @@ func (i *importing) takeGroup(group []certfile.Bundle) error {
 	}
 	if l.Origin == state.OriginSetup { // what signs itself in there is trusted directly, because we made its key
 		return fmt.Errorf("importing %s into %s: %w", group[0].LeafFrom, l.Name, ErrKeyFromOutside)
+	}
+	if existing && i.belowAdmin && i.view.role(listener.Management, l.ID) != "" {
+		return fmt.Errorf("importing %s into %s: %w", group[0].LeafFrom, l.Name, ErrOwnIdentity)
 	}
 	g := state.Generation{ID: newID(), Number: l.NextNumber(), State: state.StateNext}
 	for _, b := range group {

@@ -13,6 +13,7 @@ import (
 
 	"postseal/internal/ground/certfile"
 	"postseal/internal/ground/keys"
+	"postseal/internal/ground/listener"
 	"postseal/internal/ground/state"
 	"postseal/internal/ground/x509cert"
 	"postseal/internal/issue/ca"
@@ -195,6 +196,9 @@ func (d *Desk) issueNew(ctx context.Context, who state.Actor, r IssueRequest, ag
 	p, err := r.plan(d.server)
 	if err != nil {
 		return nil, err
+	}
+	if belowAdmin(ctx) && slices.Contains(p.listeners, listener.Management) {
+		return nil, fmt.Errorf("issuing for %s: %w", listener.Management, ErrOwnIdentity)
 	}
 	if r.Profile == "" {
 		r.Profile = "server"

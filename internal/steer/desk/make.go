@@ -245,6 +245,9 @@ func (d *Desk) New(ctx context.Context, who state.Actor, r NewRequest) (*Change,
 	if err != nil {
 		return nil, err
 	}
+	if belowAdmin(ctx) && slices.Contains(p.listeners, listener.Management) {
+		return nil, fmt.Errorf("making a certificate for %s: %w", listener.Management, ErrOwnIdentity)
+	}
 	s := &sealer{}
 	l := state.Lineage{FriendlyName: p.spec.friendly}
 	return d.do(ctx, who, r.Doing, func(v *view) (*Change, func(tx *state.Tx) error, error) {
