@@ -56,7 +56,18 @@ func (r PersonRequest) Check() error {
 			return err
 		}
 	}
-	return nil
+	return checkPFXFormat(r.Format)
+}
+
+// checkPFXFormat refuses a format that there is not before anything is issued: a certificate whose file cannot be written is
+// revoked at once, and stands on the list for its life.
+func checkPFXFormat(format string) error {
+	switch p := certfile.Profile(strings.ToLower(format)); p {
+	case "", certfile.ProfileModern, certfile.ProfileWindows2016:
+		return nil
+	default:
+		return fmt.Errorf("profile %q: %w", clip(string(p)), certfile.ErrUnknownProfile)
+	}
 }
 
 // useOf says what a certificate of a person does, behind the name in the file.

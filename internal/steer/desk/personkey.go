@@ -28,6 +28,9 @@ func (r PersonKeyRequest) Check() error {
 	if strings.TrimSpace(r.ID) == "" || len(r.ID) > 320 {
 		return &ValueError{"ID", r.ID, "want a serial, or an e-mail address"}
 	}
+	if err := checkPFXFormat(r.Format); err != nil {
+		return err
+	}
 	return CheckFilePassword(r.Password, r.Short)
 }
 

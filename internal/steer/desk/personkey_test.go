@@ -3,6 +3,8 @@ package desk
 import (
 	"errors"
 	"testing"
+
+	"postseal/internal/ground/certfile"
 )
 
 // TestPersonKeyIsOfThatPerson: an address means its own certificates and nobody else's, though the book finds more by it,
@@ -56,5 +58,23 @@ func TestPersonKeyIsOfThatPerson(t *testing.T) {
 		}()); !ok {
 			t.Errorf("%s: somebody's key left", id)
 		}
+	}
+}
+
+// TestAFormatThatThereIsNotIssuesNothing: the certificate was issued and revoked at once, because its file could not be written.
+func TestAFormatThatThereIsNotIssuesNothing(t *testing.T) {
+	t.Parallel()
+	h := authorityHouse(t)
+	for _, dry := range []bool{false, true} {
+		_, err := h.IssuePerson(t.Context(), tester(), PersonRequest{Profile: "smime-sign", Email: "kim@example.com", Kind: "ecdsa-p256", Format: "jks", Password: horse(), DryRun: dry})
+		if !errors.Is(err, certfile.ErrUnknownProfile) {
+			t.Errorf("got %v, want %v", err, certfile.ErrUnknownProfile)
+		}
+	}
+	if _, err := h.PersonKey(t.Context(), tester(), PersonKeyRequest{ID: "kim@example.com", Format: "jks", Password: horse()}); !errors.Is(err, certfile.ErrUnknownProfile) {
+		t.Errorf("got %v, want %v", err, certfile.ErrUnknownProfile)
+	}
+	if n := h.count(t, `SELECT count(*) FROM issuance`); n != 0 {
+		t.Errorf("the book has %d lines", n)
 	}
 }
