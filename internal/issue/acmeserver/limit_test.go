@@ -1,6 +1,7 @@
 package acmeserver
 
 import (
+	"encoding/base64"
 	"fmt"
 	"io"
 	"net/http"
@@ -73,6 +74,17 @@ func TestAClientThatLoops(t *testing.T) {
 		}
 		c.finalize(o, []byte("hello")).held(t)
 		c.finalize(o, csr(t, generate(t), "a.example.test")).held(t)
+	})
+	t.Run("certificates of others", func(t *testing.T) {
+		c, other := h.member(t, state.ACMEKey{}), h.member(t, state.ACMEKey{})
+		theirs := acme.Revocation{Certificate: base64.RawURLEncoding.EncodeToString(other.enrol(generate(t), "a.example.test").Raw)}
+		for range failuresPerHour {
+			c.post(testBase+"/revoke-cert", theirs).want(t, 403, acme.Unauthorized)
+		}
+		c.post(testBase+"/revoke-cert", theirs).held(t)
+		if a := other.post(testBase+"/revoke-cert", theirs); a.status != http.StatusOK {
+			t.Errorf("whose it is: got %v", a)
+		}
 	})
 	t.Run("accounts", func(t *testing.T) {
 		c := h.client(t)

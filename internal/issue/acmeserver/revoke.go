@@ -54,9 +54,13 @@ func (q *question) revoke([]string) error {
 		}
 		who = state.Actor{Who: "acme, the key of " + i.Serial, From: "acme " + peer(q.r)}
 	} else if !q.owns(i) {
+		if wait := q.s.failures.take(q.account.ID); wait > 0 { // a thousand orders are read for the answer
+			return tooOften("too many certificates of others were not this account's to revoke", wait)
+		}
 		if err := q.hasProved(cert); err != nil {
 			return err
 		}
+		q.s.failures.giveBack(q.account.ID)
 		// Who has the names now need not have had the key ever. On his word it would be certified no more, for anybody.
 		if reason == int(crl.KeyCompromise) {
 			return acme.Problemf(acme.BadRevocationReason, "keyCompromise is for whoever holds the key, and for the account that it was issued to")
