@@ -25,9 +25,9 @@ import (
 	"path/filepath"
 )
 
-// temporaryPattern names the files that are being written. It does not contain the final name, which may already be
-// as long as the file system allows.
-const temporaryPattern = ".postseal-*.tmp"
+// Temporary is the pattern of names of files that are being written, and of those that a crash has left. They do not contain
+// the final name, which may already be as long as the file system allows.
+const Temporary = ".postseal-*.tmp"
 
 // WriteFile makes path a file with this content and these permissions, replacing what is there.
 func WriteFile(path string, data []byte, perm os.FileMode) error {
@@ -110,7 +110,7 @@ func (d disk) place(path string, data []byte, perm os.FileMode, put func(tempora
 
 // writeTemporary returns the name of a synced file in folder that holds data. When it fails there is none.
 func (d disk) writeTemporary(folder string, data []byte, perm os.FileMode) (string, error) {
-	f, err := os.CreateTemp(folder, temporaryPattern) // mode 0600
+	f, err := os.CreateTemp(folder, Temporary) // mode 0600
 	if err != nil {
 		return "", fmt.Errorf("making a temporary file: %w", cause(err))
 	}

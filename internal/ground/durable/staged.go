@@ -25,7 +25,7 @@ func Stage(path string, perm os.FileMode) (*Staged, error) {
 }
 
 func (d disk) stage(path string, perm os.FileMode) (*Staged, error) {
-	f, err := os.CreateTemp(filepath.Dir(path), temporaryPattern) // mode 0600
+	f, err := os.CreateTemp(filepath.Dir(path), Temporary) // mode 0600
 	if err != nil {
 		return nil, fmt.Errorf("writing %s: making a temporary file: %w", path, cause(err))
 	}

@@ -9,7 +9,6 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"postseal/internal/ground/durable"
@@ -318,21 +317,6 @@ func (d *Desk) keepList(s state.Shard, write func(staged *durable.Staged) error)
 	return k, d.dropLists(s.AuthorityID, s.Number, k.path)
 }
 
-// dropLists removes what is on disk of a shard but for one file. Whoever is reading one reads it to its end.
-func (d *Desk) dropLists(authorityID string, shard int64, but string) error {
-	all, err := filepath.Glob(d.listPath(authorityID, shard, "*"))
-	if err != nil {
-		return err
-	}
-	var failed []error
-	for _, path := range all {
-		if path != but && !strings.HasSuffix(path, "*") {
-			failed = append(failed, durable.Remove(path))
-		}
-	}
-	return errors.Join(failed...)
-}
-
 // publisher is who signs lists.
 func publisher() state.Actor { return state.Actor{Who: "postseal", From: "publishing"} }
 
@@ -391,6 +375,9 @@ func (p *pile) all(yield func(crl.Entry, error) bool) {
 func (d *Desk) TendLists(ctx context.Context) error {
 	before := time.Now().Add(-2 * listLife)
 	var due, unsaid []state.Shard
+	if err := d.sweepLists(ctx); err != nil {
+		return err
+	}
 	err := d.db.View(ctx, func(tx *state.Tx) error {
 		all, err := tx.Shards()
 		for _, s := range all {
