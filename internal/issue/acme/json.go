@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -96,7 +97,7 @@ func (l *level) take(quoted []byte) error {
 			return err
 		}
 	}
-	name = strings.ToLower(name)
+	name = strings.Map(folded, name)
 	const few = 16
 	switch {
 	case l.many[name] || slices.Contains(l.members, name):
@@ -109,4 +110,15 @@ func (l *level) take(quoted []byte) error {
 		l.many = map[string]bool{name: true}
 	}
 	return nil
+}
+
+// folded is the smallest of the letters that encoding/json takes for one: not only "S" for "s", but "ſ" too.
+func folded(r rune) rune {
+	for {
+		next := unicode.SimpleFold(r)
+		if next <= r {
+			return next
+		}
+		r = next
+	}
 }

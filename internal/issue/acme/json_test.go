@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -37,8 +38,8 @@ func scan(data []byte) error {
 
 // scanLevel is one object or list that is open.
 type scanLevel struct {
-	members map[string]bool // nil for a list
-	value   bool            // of an object: its member's name was read, the value comes
+	members []string // nil for a list
+	value   bool     // of an object: its member's name was read, the value comes
 }
 
 func step(open []*scanLevel, token json.Token) ([]*scanLevel, error) {
@@ -47,11 +48,10 @@ func step(open []*scanLevel, token json.Token) ([]*scanLevel, error) {
 		top = open[len(open)-1]
 	}
 	if name, ok := token.(string); ok && top != nil && top.members != nil && !top.value {
-		name = strings.ToLower(name)
-		if top.members[name] {
+		if slices.ContainsFunc(top.members, func(other string) bool { return strings.EqualFold(other, name) }) {
 			return open, errTwice
 		}
-		top.members[name], top.value = true, true
+		top.members, top.value = append(top.members, name), true
 		return open, nil
 	}
 	if token == json.Delim('}') || token == json.Delim(']') {
@@ -62,7 +62,7 @@ func step(open []*scanLevel, token json.Token) ([]*scanLevel, error) {
 	}
 	switch token {
 	case json.Delim('{'):
-		open = append(open, &scanLevel{members: map[string]bool{}})
+		open = append(open, &scanLevel{members: []string{}})
 	case json.Delim('['):
 		open = append(open, &scanLevel{})
 	}
@@ -109,6 +109,21 @@ func agree(t *testing.T, data []byte) {
 }
 
 var errTest = errors.New("encoding/json does not read it")
+
+// TestWhatEncodingJSONTakesForOne: of two members that end in one field only one would count, and another reader would take the
+// other.
+func TestWhatEncodingJSONTakesForOne(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{`{"csr":"A","CSR":"B"}`, `{"csr":"A","c\u017fr":"B"}`, `{"csr":"A","cſr":"B"}`, `{"kid":"A","\u212aid":"B"}`} {
+		var v struct {
+			CSR string `json:"csr"`
+			KID string `json:"kid"`
+		}
+		if err := ReadJSON([]byte(text), &v); !errors.Is(err, errTwice) {
+			t.Errorf("%s: got %+v, %v", text, v, err)
+		}
+	}
+}
 
 // FuzzWalk looks for octets of which the two say different things.
 func FuzzWalk(f *testing.F) {

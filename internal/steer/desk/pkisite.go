@@ -157,6 +157,22 @@ func (d *Desk) published(ctx context.Context, path string) (*publishedFile, erro
 	}
 }
 
+// A list of a million entries has forty megabytes, and the time that a web server gives for an answer is for pages: who has a
+// megabit per second would be cut off each time, and know of no revocation at all. So a long one is given the time that
+// slowest octets per second need.
+const slowest = 128 << 10
+
+// giveTime lets an answer take as long as its length wants. A place is taken meanwhile; with a short list nobody can hold one
+// longer than before.
+func giveTime(w http.ResponseWriter, body io.Seeker) {
+	size, err := body.Seek(0, io.SeekEnd)
+	if _, again := body.Seek(0, io.SeekStart); err != nil || again != nil || size < longListBytes {
+		return // whoever reads it says what is wrong
+	}
+	// What cannot set a deadline has none, or a proxy's.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(2*time.Minute + time.Duration(size/slowest)*time.Second))
+}
+
 // readOnly is a body in memory.
 type readOnly struct{ *bytes.Reader }
 
