@@ -237,7 +237,11 @@ func (a *app) caCRLCommand() *cobra.Command {
 		case a.json:
 			return a.printJSON(v)
 		case out != "":
-			return durable.WriteFile(out, text, 0o644)
+			if err := durable.WriteFile(out, text, 0o644); err != nil {
+				return err
+			}
+			fmt.Fprintf(a.err, "postseal: wrote %s\n", out)
+			return nil
 		}
 		_, err = a.out.Write(text)
 		return err

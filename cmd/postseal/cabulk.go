@@ -196,6 +196,9 @@ func (b *bulk) readLines(name string, r *csv.Reader) ([]bulkLine, error) {
 	for i, h := range header {
 		header[i] = strings.ToLower(strings.TrimSpace(strings.TrimPrefix(h, "\ufeff"))) // spreadsheets write a mark before it
 		if !slices.Contains(known, header[i]) {
+			if strings.ContainsAny(h, ";\t") { // as spreadsheets of some countries write it
+				return nil, &usageError{fmt.Errorf("reading the table %s: columns are separated by commas, and %q has none: save it as CSV with commas", name, header[i])}
+			}
 			return nil, &usageError{fmt.Errorf("reading the table %s: column %q: there are %s", name, header[i], strings.Join(known, ", "))}
 		}
 		if slices.Contains(header[:i], header[i]) {

@@ -148,7 +148,7 @@ func (a *app) caPublishCommand() *cobra.Command {
 			return err
 		}
 		if a.dryRun {
-			fmt.Fprintf(a.err, "postseal: would write the certificates of %d people\n", len(people))
+			fmt.Fprintf(a.err, "postseal: would write the certificates of %s\n", peopleText(len(people)))
 			return nil
 		}
 		if ldif.out != "" {
@@ -168,7 +168,7 @@ func (a *app) caPublishCommand() *cobra.Command {
 		if a.json && ldif.out != "-" {
 			return a.printJSON(map[string]any{"people": len(people)})
 		}
-		fmt.Fprintf(a.err, "postseal: wrote the certificates of %d people\n", len(people))
+		fmt.Fprintf(a.err, "postseal: wrote the certificates of %s\n", peopleText(len(people)))
 		return nil
 	}
 	return c
@@ -243,4 +243,11 @@ func fileOf(mail string) string {
 		}
 	}
 	return name.String()
+}
+
+func peopleText(n int) string {
+	if n == 1 {
+		return "one person"
+	}
+	return fmt.Sprintf("%d people", n)
 }

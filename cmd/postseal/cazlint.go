@@ -74,7 +74,7 @@ func (a *app) printZLint(h *desk.ZLintHealth) error {
 		text = fmt.Sprintf("zlint has still to read %d, as soon as a server runs", h.Waits)
 	}
 	if n := len(h.Findings); n > 0 {
-		text += fmt.Sprintf("; findings of %d lints, see: postseal ca zlint list", n)
+		text += fmt.Sprintf("; lints that find something: %d, see: postseal ca zlint list", n)
 	}
 	_, err := fmt.Fprintln(a.out, text)
 	return err

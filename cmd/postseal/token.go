@@ -20,7 +20,7 @@ func (a *app) tokenNewCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "new", Short: "Make a token", Args: noArgs,
 		Long: "Make a token with which a program elsewhere uses the API over the management listener. It is shown this once; the server keeps a hash of it.\n" +
-			"Its scope includes those before it: read looks; operate makes, renews and enables certificates; admin also exports private keys, changes trust, listeners and tokens.",
+			"Its scope includes those before it: read looks; operate makes, renews and enables certificates; admin also exports private keys, changes trust, listeners and tokens, and agrees to what needs a second person.",
 		Example: "  postseal admin token new --name monitoring --scope read --expires 90d",
 	}
 	c.Flags().StringVar(&name, "name", "", "`NAME` of the token; audit rows say it")

@@ -35,7 +35,7 @@ func (a *app) trustListCommand() *cobra.Command {
 				return err
 			}
 			fmt.Fprintln(a.out)
-			t = a.table("NOT TRUSTED", "ISSUED AFTER", "SINCE")
+			t = a.table("NOT TRUSTED", "ISSUED AFTER", "SINCE", "WHOSE")
 			for _, x := range v.Distrust {
 				after := ""
 				if !x.After.IsZero() {
@@ -45,7 +45,7 @@ func (a *app) trustListCommand() *cobra.Command {
 				if x.Kind == "list" {
 					id = fmt.Sprintf("%s (number %d, %d entries)", x.ID, x.Sequence, x.Entries)
 				}
-				t.row(id, after, localDate(x.AddedAt))
+				t.row(id, after, localDate(x.AddedAt), visible(x.Subject))
 			}
 			return t.end()
 		},

@@ -39,6 +39,7 @@ type DistrustView struct {
 	Value   string    `json:"value"`
 	After   time.Time `json:"after,omitzero"`
 	AddedAt time.Time `json:"addedAt"`
+	Subject string    `json:"subject,omitempty"` // whose key it is, if an authority of ours had it
 	// Sequence, Updated and Entries are of a whole list, whose value is not repeated here.
 	Sequence int64     `json:"sequence,omitempty"`
 	Updated  time.Time `json:"updated,omitzero"`
@@ -60,9 +61,13 @@ func (d *Desk) Trust(ctx context.Context) (*TrustView, error) {
 			}
 			out.Anchors = append(out.Anchors, AnchorView{a.SHA256, x509cert.SubjectText(cert.Subject), cert.NotAfter.UTC(), a.Origin, a.AddedAt})
 		}
+		ours, err := subjectsByKey(tx)
+		if err != nil {
+			return err
+		}
 		distrusts, err := tx.Distrusts()
 		for _, t := range distrusts {
-			one := DistrustView{ID: t.ID, Kind: t.Kind, Value: t.Value, After: t.After, AddedAt: t.AddedAt}
+			one := DistrustView{ID: t.ID, Kind: t.Kind, Value: t.Value, After: t.After, AddedAt: t.AddedAt, Subject: ours[t.ID]}
 			if t.Kind == state.DistrustList {
 				list, err := trust.ParseDistrust([]byte(t.Value))
 				if err != nil {
@@ -75,6 +80,26 @@ func (d *Desk) Trust(ctx context.Context) (*TrustView, error) {
 		return err
 	})
 	return out, err
+}
+
+// subjectsByKey are the subjects of our own authorities, by the ID of distrust in their keys.
+func subjectsByKey(tx *state.Tx) (map[string]string, error) {
+	all, err := tx.Authorities()
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[string]string, len(all))
+	for _, a := range all {
+		if a.Certificate == nil {
+			continue
+		}
+		cert, err := x509cert.ParseCertificate(a.Certificate)
+		if err != nil {
+			return nil, fmt.Errorf("reading authority %s: %w", a.Name, err)
+		}
+		out["spki "+keyIDOf(cert.RawSubjectPublicKeyInfo)] = x509cert.SubjectText(cert.Subject)
+	}
+	return out, nil
 }
 
 // AnchorRequest asks that certificates are trusted, or no longer looked at.

@@ -407,6 +407,9 @@ func (d *Desk) AcceptZLint(ctx context.Context, who state.Actor, r ZLintRequest)
 				return tx.Audit("ca zlint-accept", r.Lint, map[string]any{"reason": before}, nil)
 			}, nil
 		}
+		if len(change.Notes) == 0 {
+			change.Notes = append(change.Notes, "nothing has that finding now; is the name right? see: postseal ca zlint list")
+		}
 		change.Undo = "postseal ca zlint accept " + r.Lint + " --withdraw"
 		return change, func(tx *state.Tx) error {
 			if err := tx.AcceptLint(r.Lint, r.Reason, who.Who); err != nil {

@@ -64,7 +64,7 @@ func authorityEntries() []entry {
 		is("hsm.ErrOptions", hsm.ErrOptions, "correct security-module in postseal.toml; every key is explained by: postseal help config"),
 		is("hsm.ErrRef", hsm.ErrRef, "the address of the key in the state is damaged: restore a backup: postseal backup restore FILE --key KEY"),
 		is("desk.ErrKeyNotKept", desk.ErrKeyNotKept, "keys of smime-encrypt that were made here are kept, and no others; issue a new one: postseal ca issue --profile smime-encrypt --email ADDRESS --out FILE"),
-		is("desk.ErrSamePerson", desk.ErrSamePerson, "another administrator agrees: with a token of his own (postseal admin token new --name NAME --scope admin) from his machine, postseal --remote URL ca approve ID; see: postseal help remote"),
+		is("desk.ErrSamePerson", desk.ErrSamePerson, "another administrator agrees: with a token of his own, made on the server (postseal admin token new --name NAME --scope admin), from his machine, postseal --remote URL ca approve ID; see: postseal help remote"),
 		is("desk.ErrDecided", desk.ErrDecided, "nothing was changed; see: postseal ca pending --all"),
 		is("desk.ErrBuiltInProfile", desk.ErrBuiltInProfile, "nothing was changed; see: postseal ca profile list"),
 		wrong(as("desk.UnknownProfileError", always[*desk.UnknownProfileError]("see the profiles: postseal ca profile list"))),

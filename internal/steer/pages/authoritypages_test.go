@@ -317,3 +317,65 @@ func TestBrowserAuthority(t *testing.T) {
 	}
 	v.quiet(messages)
 }
+
+// TestOldRootsAndFallenAuthoritiesAreSeen: what issues no more says so where a picture alone would, and the page of the
+// root does not hide that the key of a replaced one is still here.
+func TestOldRootsAndFallenAuthoritiesAreSeen(t *testing.T) {
+	t.Parallel()
+	peers.Need(t, "openssl")
+	o, _ := newAuthority(t)
+	for _, name := range []string{"servers", "root"} {
+		if _, err := o.Rollover(t.Context(), tester(), desk.RolloverRequest{Name: name}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := o.RevokeAuthority(t.Context(), tester(), desk.RevokeAuthorityRequest{Name: "servers", Reason: "superseded"}); err != nil {
+		t.Fatal(err)
+	}
+	h := Admin(o.Desk, testLog(t))
+	session := signIn(t, o, h)
+	for target, want := range map[string][]string{
+		"/authority":      {"root · retired · until", "servers · revoked · until"},
+		"/authority/root": {"This root was replaced", "postseal ca root remove <span>--name</span> root <span>--exported</span> FILE"},
+	} {
+		readStrictly(t, h, request{target: target, session: session, language: "ko"})
+		body := read(t, ask(t, h, request{target: target, session: session}))
+		for _, text := range want {
+			if !strings.Contains(body, text) {
+				t.Errorf("%s does not say %q", target, text)
+			}
+		}
+	}
+}
+
+// TestWhatAnApprovalTakesOverIsSeen: whoever agrees reads before which services change over, and afterwards who has the key.
+func TestWhatAnApprovalTakesOverIsSeen(t *testing.T) {
+	t.Parallel()
+	peers.Need(t, "openssl")
+	o, _ := newAuthority(t)
+	p := desk.ProfileFile{ProfileOptions: ca.ProfileOptions{Name: "careful", Domains: []string{"example.com"}, Approval: true}}
+	if _, err := o.SetCAProfile(t.Context(), tester(), desk.ProfileRequest{Profile: p}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := o.Issue(t.Context(), tester(), desk.IssueRequest{Profile: "careful", Domains: []string{"mail1.example.com"}, Lineage: "careful", Enable: "POP"}); err != nil {
+		t.Fatal(err)
+	}
+	h := Admin(o.Desk, testLog(t))
+	session := signIn(t, o, h)
+	if body := read(t, ask(t, h, request{target: "/authority/pending", session: session})); !strings.Contains(body, "takes over: POP") {
+		t.Errorf("the page does not say what changes over: %s", body)
+	}
+	waiting, err := o.Pending(t.Context(), desk.PendingQuery{})
+	if err != nil || len(waiting) != 1 {
+		t.Fatalf("got %+v, %v", waiting, err)
+	}
+	made, err := o.Approve(t.Context(), state.Actor{Who: "lee"}, desk.Decision{ID: waiting[0].ID})
+	if err != nil || made.Lineage != "careful" || made.Enabled != "POP" {
+		t.Fatalf("got %+v, %v", made, err)
+	}
+	for language, want := range map[string]string{"en": "the renewal line careful has it", "ko": "다음 갱신 계열이 스스로 갱신합니다: careful"} {
+		if body := read(t, ask(t, h, request{target: "/authority/certificate?new=1&serial=" + made.Serial, session: session, language: language})); !strings.Contains(body, want) {
+			t.Errorf("%s: the page does not say who has the key", language)
+		}
+	}
+}

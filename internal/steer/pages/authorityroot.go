@@ -14,6 +14,7 @@ import (
 // rootPage is the authority above ours: where its key is, what waits for it, and how the answer comes back.
 type rootPage struct {
 	Root     *rootView // nil: there is none, or it is another's
+	Old      []string  // roots that were replaced, and whose keys are here all the same
 	Requests []requestView
 	Foreign  bool // something waits for another organisation's authority
 	Ceremony bool // our root is on another machine: there is always a request to carry there
@@ -73,6 +74,9 @@ func (p *center) root(w http.ResponseWriter, r *http.Request, v visitor) {
 	for _, n := range health.Tree {
 		if n.Depth == 0 && n.Purpose == "root" && n.State == state.AuthorityActive {
 			page.Root = v.words.rootOf(n)
+		}
+		if n.Depth == 0 && n.Purpose == "root" && n.State == state.AuthorityRetired && n.KeyHere && !n.InModule {
+			page.Old = append(page.Old, n.Name)
 		}
 	}
 	for _, q := range all.Requests {

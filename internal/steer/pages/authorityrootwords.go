@@ -9,6 +9,7 @@ func rootWords() vocabulary {
 		"root.teach":              {"Whoever has the root's key can vouch for anything. It is needed a few times in years, so it is best kept where no network leads.", "루트의 키를 가진 사람은 무엇이든 보증할 수 있습니다. 몇 년에 몇 번만 쓰므로 네트워크가 닿지 않는 곳에 두는 것이 가장 좋습니다."},
 		"root.key":                {"The root's key", "루트의 키"},
 		"root.here":               {"on this server, sealed", "이 서버에 봉인됨"},
+		"root.old":                {"This root was replaced, and whoever has its key can still vouch for anything until no machine trusts it any more. Take its key out too:", "교체된 루트입니다. 이 루트를 신뢰하는 기계가 남아 있는 한 그 키를 가진 사람은 무엇이든 보증할 수 있습니다. 이 키도 서버에서 빼십시오:"},
 		"root.elsewhere":          {"not on this server", "이 서버에 없음"},
 		"root.foreign":            {"The root is another organisation's or program's, and its key is there.", "루트는 다른 조직이나 프로그램의 것이고 키도 그곳에 있습니다."},
 		"root.export":             {"Export", "내보내기"},

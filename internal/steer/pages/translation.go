@@ -51,6 +51,7 @@ func koreanPatterns() []pattern {
 		{`^the listener (\S+)$`, "리스너 $1"},
 		{`^the trust in anchor ([0-9a-f]+)$`, "인증 기관에 대한 신뢰: $1"},
 		{`^the authority certifies names below (.+) and nothing else$`, "다음 도메인 아래의 이름만 발급합니다: $1"},
+		{`^nothing has that finding now; is the name right\? see: (.+)$`, "지금 그런 지적이 없습니다. 이름이 맞는지 확인하십시오: $1"},
 		{`^nobody can fetch its revocation lists or ask OCSP yet: the listener http is closed; open it: (.+)$`, "http 리스너가 닫혀 있어 아직 아무도 폐기 목록을 가져가거나 OCSP로 물을 수 없습니다. 열려면: $1"},
 		{`^(\d+) certificates? of lineages (?:is|are) sent with the new certificate of (\S+)$`, "$2 기관의 새 인증서와 함께 제공할 TLS 인증서: $1개"},
 		{`^it serves; put another in its place: .*$`, "지금 제공 중입니다. 갱신하여 다른 것으로 바꾸십시오."},
