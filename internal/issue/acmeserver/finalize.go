@@ -119,11 +119,12 @@ func (q *question) csr(text string, o *order) (crypto.PublicKey, error) {
 	if err != nil {
 		return bad("it cannot be read")
 	}
-	if err := c.CheckSignature(); err != nil {
-		return bad("its signature is not that of its key")
-	}
+	// The key first: a signature of an RSA key of a hundred thousand bits takes a second to check.
 	if err := q.s.judge.Judge(c.PublicKey); err != nil {
 		return bad(err.Error())
+	}
+	if err := c.CheckSignature(); err != nil {
+		return bad("its signature is not that of its key")
 	}
 	// RFC 8555 section 11.1: a key that is both would let one be taken for the other.
 	if same, ok := c.PublicKey.(interface{ Equal(crypto.PublicKey) bool }); ok && same.Equal(q.key.Public()) {

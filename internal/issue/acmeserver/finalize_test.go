@@ -10,10 +10,12 @@ import (
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"encoding/base64"
+	"math/big"
 	"net"
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -93,6 +95,10 @@ func TestRequestsThatAreRefused(t *testing.T) {
 		})
 	}
 	c.t = t
+	huge := c.finalize(o, unsigned(t, &rsa.PublicKey{N: new(big.Int).SetBit(big.NewInt(1), 99_999, 1), E: 65537}))
+	if huge.want(t, 400, acme.BadCSR); !strings.Contains(huge.problem.Detail, "100000 bits") {
+		t.Errorf("a signature was checked with a key of 100,000 bits: %v", huge)
+	}
 	c.post(o.Finalize, acme.Finalize{CSR: base64.StdEncoding.EncodeToString(good)}).want(t, 400, acme.BadCSR)
 	c.post(o.Finalize, nil).want(t, 400, acme.Malformed)
 	c.post(o.Finalize, acme.Finalize{CSR: base64.RawURLEncoding.EncodeToString(bytes.Repeat([]byte("A"), 10<<20))}).want(t, 413, acme.Malformed)
@@ -105,6 +111,27 @@ func TestRequestsThatAreRefused(t *testing.T) {
 	if !slices.Equal(cert.DNSNames, names) || !key.PublicKey.Equal(cert.PublicKey) {
 		t.Errorf("got %v", cert.DNSNames)
 	}
+}
+
+// unsigned is a request of a key that nobody has.
+func unsigned(t testing.TB, key any) []byte {
+	t.Helper()
+	spki, err := x509.MarshalPKIXPublicKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	type info struct { // RFC 2986 section 4.1
+		Version    int
+		Subject    pkix.RDNSequence
+		Key        asn1.RawValue
+		Attributes asn1.RawValue
+	}
+	sha256WithRSA := pkix.AlgorithmIdentifier{Algorithm: asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 11}, Parameters: asn1.NullRawValue}
+	return mustMarshal(t, struct {
+		Info      info
+		Algorithm pkix.AlgorithmIdentifier
+		Signature asn1.BitString
+	}{info{Key: asn1.RawValue{FullBytes: spki}, Attributes: asn1.RawValue{FullBytes: []byte{0xa0, 0}}}, sha256WithRSA, asn1.BitString{Bytes: []byte{1}, BitLength: 8}})
 }
 
 func mustMarshal(t testing.TB, v any) []byte {
