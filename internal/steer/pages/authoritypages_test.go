@@ -313,7 +313,7 @@ func TestBrowserAuthority(t *testing.T) {
 	v.scheme("dark")
 	for _, path := range []string{"/authority", "/authority/book"} {
 		v.open(base + path)
-		v.accessible(path+" by night", `{runOnly: ["color-contrast"]}`)
+		v.accessible(path+" by night", `runOnly: ["color-contrast"]`)
 	}
 	v.quiet(messages)
 }
