@@ -8,8 +8,10 @@ PURE = CGO_ENABLED=0
 BUILD = $(PURE) go build -trimpath
 BINARY = $(CURDIR)/bin/postseal
 FUZZTIME = 30s
-# A peer of make bench that Debian has not: GOBIN=DIR GOFLAGS=-mod=mod CGO_ENABLED=0 go install github.com/smallstep/certificates/cmd/step-ca@v0.30.2
+# Peers of make bench that Debian has not, or has too old: GOBIN=DIR GOFLAGS=-mod=mod CGO_ENABLED=0 go install MODULE, with
+# github.com/smallstep/certificates/cmd/step-ca@v0.30.2 and github.com/cloudflare/cfssl/cmd/cfssl@v1.6.5.
 STEPCA =
+CFSSL =
 TESTFLAGS = -vet=off -count=1 -timeout 30m
 # Where goroutines meet. The parsers and the arithmetic are not worth ten times the time. State, desk and pages are
 # mostly SQL, which is ten times as slow too: of their tests those run with the race detector that start goroutines (the
@@ -108,4 +110,4 @@ bench: build
 	@$(BUILD) -o bin/bench-acme ./bench/acme
 	@bin/bench-acme -binary $(BINARY)
 	@$(BUILD) -o bin/bench-ca ./bench/ca
-	@bin/bench-ca -binary $(BINARY) -step-ca "$$(command -v step-ca || echo $(STEPCA))"
+	@bin/bench-ca -binary $(BINARY) -step-ca "$$(command -v step-ca || echo $(STEPCA))" -cfssl "$$(command -v cfssl || echo $(CFSSL))"
