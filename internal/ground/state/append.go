@@ -77,16 +77,23 @@ func (db *DB) withdraw(a *appending) bool {
 	return false
 }
 
-// appendAll runs what is queued until mine is among it. The caller holds the writer's token.
+// appendAll runs what is queued until mine is among it. The caller holds the writer's token. Who finds that another has run his
+// leaves the rest to those whose it is: as long as more came, he would hold the token, and a [DB.Update] would wait for a
+// moment in which nobody wants anything.
 func (db *DB) appendAll(mine *appending) {
 	for {
+		select {
+		case <-mine.done:
+			return
+		default:
+		}
 		db.appendMu.Lock()
 		n := min(len(db.appends), maxAppended)
 		batch := db.appends[:n:n]
 		db.appends = db.appends[n:]
 		db.appendMu.Unlock()
 		if len(batch) == 0 {
-			return // another has run mine
+			return // nobody waits for anything
 		}
 		for _, a := range batch {
 			a.err = nil

@@ -154,3 +154,34 @@ func TestAnAppendIsWithdrawn(t *testing.T) {
 		t.Errorf("got %v, want only the second", got)
 	}
 }
+
+// TestWhoseWorkIsDoneLeavesTheRest: an append whose turn comes after another has run it does not go on with those of others, or
+// under load it would never give the writer back.
+func TestWhoseWorkIsDoneLeavesTheRest(t *testing.T) {
+	t.Parallel()
+	db := openWith(t, Options{Dir: t.TempDir(), Create: true})
+	queued := func() *appending {
+		return &appending{ctx: t.Context(), actor: tester, f: audited(func(*Tx) error { return nil }), done: make(chan struct{})}
+	}
+	ran := func(a *appending) bool {
+		select {
+		case <-a.done:
+			return true
+		default:
+			return false
+		}
+	}
+	mine, others := queued(), queued()
+	close(mine.done)
+	db.appends = append(db.appends, others)
+	db.writer <- struct{}{}
+	db.appendAll(mine)
+	if ran(others) {
+		t.Error("it went on with what another waits for")
+	}
+	db.appendAll(others)
+	<-db.writer
+	if !ran(others) || others.err != nil {
+		t.Errorf("whoever waits for it runs it: %v, %v", ran(others), others.err)
+	}
+}
