@@ -41,3 +41,19 @@ func Nginx(t testing.TB, c Certificate, extra ...string) *MailServer {
 	s.run("nginx", "-p", s.Dir, "-c", path, "-e", s.log)
 	return s
 }
+
+// NginxPages starts an nginx with one listener, http, whose block http is what http returns for a directory that nginx may
+// write and a port.
+func NginxPages(t testing.TB, http func(dir string, port int) string) *MailServer {
+	t.Helper()
+	Need(t, "nginx")
+	s := newMailServer(t, "nginx", "http")
+	s.log = filepath.Join(s.Dir, "log")
+	path := s.write("nginx.conf", settings(
+		"daemon off; worker_processes 1; user root; pid "+filepath.Join(s.Dir, "pid")+"; error_log "+s.log+";",
+		"events { worker_connections 256; }",
+		"http { access_log off;", http(s.Dir, s.Ports["http"]), "}",
+	))
+	s.run("nginx", "-p", s.Dir, "-c", path, "-e", s.log)
+	return s
+}
