@@ -336,6 +336,7 @@ func TestOldRootsAndFallenAuthoritiesAreSeen(t *testing.T) {
 	session := signIn(t, o, h)
 	for target, want := range map[string][]string{
 		"/authority":      {"root · retired · until", "servers · revoked · until"},
+		"/trust":          {"CN=Example Servers CA,O=Example"},
 		"/authority/root": {"This root was replaced", "postseal ca root remove <span>--name</span> root <span>--exported</span> FILE"},
 	} {
 		readStrictly(t, h, request{target: target, session: session, language: "ko"})

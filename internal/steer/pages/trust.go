@@ -28,6 +28,7 @@ type anchorRow struct {
 
 type distrustRow struct {
 	ID, Kind, Value string
+	Subject         string // whose key it is, if an authority of ours had it
 	After           *stamp
 	Added           stamp
 }
@@ -57,7 +58,7 @@ func (p *center) trust(w http.ResponseWriter, r *http.Request, v visitor) {
 		}
 	}
 	for _, x := range t.Distrust {
-		row := distrustRow{ID: x.ID, Kind: v.words.say("distrust." + x.Kind), Value: x.Value, Added: day(x.AddedAt)}
+		row := distrustRow{ID: x.ID, Subject: x.Subject, Kind: v.words.say("distrust." + x.Kind), Value: x.Value, Added: day(x.AddedAt)}
 		if !x.After.IsZero() {
 			after := day(x.After)
 			row.After = &after
