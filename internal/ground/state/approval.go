@@ -72,6 +72,12 @@ func (tx *Tx) Approval(id string) (Approval, error) {
 	return a, nil
 }
 
+// CountWaiting says how many requests wait, up to a limit. Their texts, of which each may be as long as a request, are not read.
+func (tx *Tx) CountWaiting(limit int) (n int, err error) {
+	err = tx.tx.QueryRowContext(tx.ctx, `SELECT count(*) FROM (SELECT 1 FROM approval WHERE state = 'waiting' LIMIT $1) AS found`, limit).Scan(&n)
+	return n, err
+}
+
 // Approvals returns the newest requests, first those that wait; all says whether to return those that were decided too.
 func (tx *Tx) Approvals(all bool, limit int) ([]Approval, error) {
 	query := `SELECT ` + approvalColumns + ` FROM approval`

@@ -268,7 +268,7 @@ func (nameTerm) text(found bool) string {
 
 // atMost counts rows, up to a number.
 func (tx *Tx) atMost(most int, query string, args ...any) (n int, err error) {
-	err = tx.tx.QueryRowContext(tx.ctx, fmt.Sprintf(`SELECT count(*) FROM (%s LIMIT %d) AS some`, query, most), args...).Scan(&n)
+	err = tx.tx.QueryRowContext(tx.ctx, fmt.Sprintf(`SELECT count(*) FROM (%s LIMIT %d) AS found`, query, most), args...).Scan(&n)
 	return n, err
 }
 

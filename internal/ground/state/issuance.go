@@ -229,7 +229,7 @@ func (tx *Tx) CountPicked(p Picked, limit int) (n int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	err = tx.tx.QueryRowContext(tx.ctx, `SELECT count(*) FROM (SELECT 1 FROM issuance WHERE `+where+` LIMIT $1) AS some`, append([]any{limit}, args...)...).Scan(&n)
+	err = tx.tx.QueryRowContext(tx.ctx, `SELECT count(*) FROM (SELECT 1 FROM issuance WHERE `+where+` LIMIT $1) AS found`, append([]any{limit}, args...)...).Scan(&n)
 	return n, err
 }
 

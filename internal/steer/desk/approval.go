@@ -90,11 +90,11 @@ func (d *Desk) hold(ctx context.Context, who state.Actor, profile string, names 
 	a := state.Approval{ID: newID(), Profile: profile, Requester: who.Who, Names: names, Request: string(text)}
 	return a.ID, d.db.Append(ctx, who, func(tx *state.Tx) error {
 		tx.ActFor(d.server)
-		waiting, err := tx.Approvals(false, maxWaiting)
+		waiting, err := tx.CountWaiting(maxWaiting)
 		if err != nil {
 			return err
 		}
-		if len(waiting) >= maxWaiting {
+		if waiting >= maxWaiting {
 			return &ValueError{"--profile", profile, fmt.Sprintf("%d requests wait already; decide them first", maxWaiting)}
 		}
 		if err := tx.AddApproval(a); err != nil {
@@ -232,10 +232,9 @@ func lineagesBegun(tx *state.Tx, a state.Approval, held heldRequest) (all []stat
 	if err != nil {
 		return nil, err
 	}
-	want := slices.Sorted(slices.Values(a.Names))
 	for _, l := range lines {
 		name, ours := strings.CutPrefix(l.Requester, ownLineage)
-		if !ours || held.Issue.Lineage != "" && held.Issue.Lineage != name || !slices.Equal(slices.Sorted(slices.Values(l.Names)), want) {
+		if !ours || held.Issue.Lineage != "" && held.Issue.Lineage != name || !sameNames(l.Names, a.Names) {
 			continue
 		}
 		whole, err := tx.Issuance(l.Serial)

@@ -189,3 +189,25 @@ func TestIssuanceFaults(t *testing.T) {
 		}
 	}
 }
+
+// TestWhoAsksAgainGetsTheOneThatWasBegun: a command without a server was killed. Asked again it finishes what it had planned,
+// however the names are written, and issues no second one.
+func TestWhoAsksAgainGetsTheOneThatWasBegun(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, nil)
+	must(t, initialise(h.Desk))
+	csr := newCSR(t, "a.example.com")
+	ask := CertifyRequest{CSR: csr, Domains: []string{"B.Example.com", "a.example.com", "b.example.com"}}
+	h.fault.setAfter(faultRefused, 1)
+	if _, err := h.Certify(t.Context(), tester(), ask); !errors.Is(err, errFault) {
+		t.Fatalf("got %v", err)
+	}
+	c, err := h.Certify(t.Context(), tester(), ask)
+	if n := h.count(t, `SELECT count(*) FROM issuance`); err != nil || n != 1 || len(c.Names) != 2 {
+		t.Errorf("got %+v, %v, and %d certificates", c, err, n)
+	}
+	ask.Domains = []string{"c.example.com"}
+	if other, err := h.Certify(t.Context(), tester(), ask); err != nil || other.Serial == c.Serial {
+		t.Errorf("for other names: got %+v, %v", other, err)
+	}
+}
