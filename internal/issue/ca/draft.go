@@ -71,13 +71,25 @@ type LifeError struct{ Reason string }
 // Error says why.
 func (e *LifeError) Error() string { return "life: " + e.Reason }
 
+// ClockError says that an authority has not begun yet by the clock: it was set back, and what would be issued would have
+// ended before its time when the clock is right again.
+type ClockError struct{ Now, Begins time.Time }
+
+// Error says what the clock says.
+func (e *ClockError) Error() string {
+	return fmt.Sprintf("the clock says %s, and the authority begins at %s: the clock was set back", e.Now.UTC().Format(time.RFC3339), e.Begins.UTC().Format(time.RFC3339))
+}
+
 // Draft decides (step 1) and writes (step 2) what a request for a profile gets at the time now. What may not be
-// certified is a [*NameError], a [*KeyError], a [*LifeError] or an *x509cert.InvalidNameError or InvalidSubjectError;
-// a [*LintError] is a fault of ours.
+// certified is a [*NameError], a [*KeyError], a [*LifeError] or an *x509cert.InvalidNameError or InvalidSubjectError; a
+// [*ClockError] is a fault of the machine's, and a [*LintError] one of ours.
 func (i *Issuer) Draft(p *Profile, r Request, now time.Time) (*Draft, error) {
 	// 1 decide
 	if p.o.Purpose != i.purpose {
 		return nil, fmt.Errorf("profile %s belongs to the authority of %s, not of %s: %w", p.o.Name, p.o.Purpose, i.purpose, ErrIssuer)
+	}
+	if now.Before(i.cert.NotBefore) {
+		return nil, &ClockError{Now: now, Begins: i.cert.NotBefore}
 	}
 	names, err := parseNames(r.Names)
 	if err != nil {

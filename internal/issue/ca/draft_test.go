@@ -35,6 +35,23 @@ func draft(t testing.TB, i *Issuer, p *Profile, r Request) (*Draft, *x509.Certif
 	return d, cert, nil
 }
 
+// TestTheClockWasSetBack: nothing is issued before its authority begins, and it is said whose fault that is; the minutes that
+// a clock is wrong by anyway are none.
+func TestTheClockWasSetBack(t *testing.T) {
+	t.Parallel()
+	h := newHierarchy(t, keys.ECDSAP384, keys.ECDSAP256)
+	i := h.issuers[PurposeServers]
+	p := newProfile(t, ProfileOptions{Name: "server", Domains: []string{"example.com"}})
+	r := Request{PublicKey: newKey(t, keys.ECDSAP256).Public(), Names: []string{"mail.example.com"}, CRL: "http://pki.example.com/7.crl"}
+	for back, refused := range map[time.Duration]bool{0: false, -time.Second: true, -time.Hour: true, -10 * 365 * 24 * time.Hour: true} {
+		_, err := i.Draft(p, r, i.cert.NotBefore.Add(back))
+		e, ok := errors.AsType[*ClockError](err)
+		if ok != refused || !refused && err != nil || ok && !e.Begins.Equal(i.cert.NotBefore) {
+			t.Errorf("%v after the authority begins: got %v", back, err)
+		}
+	}
+}
+
 func TestWhatAServerGets(t *testing.T) {
 	t.Parallel()
 	h := newHierarchy(t, keys.ECDSAP384, keys.ECDSAP256)

@@ -22,6 +22,7 @@ func authorityEntries() []entry {
 		is("ca.ErrOutcomeUnknown", ca.ErrOutcomeUnknown, "look before you ask again: postseal ca list says whether the certificate is there"),
 		is("ca.ErrSerialTaken", ca.ErrSerialTaken, "ask again: the next serial is drawn anew; if it happens twice, the machine's source of random numbers is broken, and nothing more should be issued"),
 		is("ca.ErrIssuer", ca.ErrIssuer, "the certificate and the key of this authority do not fit what is asked of it; ask the authority that is for it"),
+		as("ca.ClockError", always[*ca.ClockError]("nothing was issued; set the clock of this server (timedatectl set-ntp true), and ask again")),
 		as("ca.LintError", always[*ca.LintError]("nothing was signed; this is a fault of postseal, please report it")),
 		as("ca.StepError", always[*ca.StepError]("the certificate is written down and not handed out; it is finished when the server starts; see: postseal ca list")),
 		wrong(as("ca.NameError", func(e *ca.NameError) string {
