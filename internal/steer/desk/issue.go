@@ -68,9 +68,6 @@ func (d *Desk) issueOne(ctx context.Context, who state.Actor, w wanted) (*issued
 	if err != nil {
 		return nil, err
 	}
-	if err := d.notCompromised(ctx, w.key); err != nil {
-		return nil, err
-	}
 	for {
 		out, err := d.issueInShard(ctx, issuingNow{who: who, wanted: w, authority: a, host: s.host, issuer: issuer})
 		if errors.Is(err, state.ErrShardFull) {
@@ -86,16 +83,8 @@ func (d *Desk) issueOne(ctx context.Context, who state.Actor, w wanted) (*issued
 
 // notCompromised refuses a key that somebody else may have: one of which a certificate was revoked for keyCompromise
 // (CA/Browser Forum, Baseline Requirements section 6.1.1.3). The book knows it as long as it has the line.
-func (d *Desk) notCompromised(ctx context.Context, key crypto.PublicKey) error {
-	spki, err := x509.MarshalPKIXPublicKey(key)
-	if err != nil {
-		return nil // what kind it is, and that it is none of ours, is said in step 1
-	}
-	var found bool
-	err = d.db.View(ctx, func(tx *state.Tx) (err error) {
-		found, err = tx.KeyRevokedFor(keyIDOf(spki), int64(crl.KeyCompromise))
-		return err
-	})
+func notCompromised(tx *state.Tx, key crypto.PublicKey, keyID string) error {
+	found, err := tx.KeyRevokedFor(keyID, int64(crl.KeyCompromise))
 	if err == nil && found {
 		err = &ca.KeyError{KeyType: x509cert.KeyType(key), Reason: "it was revoked for keyCompromise, so somebody else may have it"}
 	}
@@ -129,14 +118,17 @@ type issuingNow struct {
 
 // issueInShard draws it up for the shard that has room now, and issues it. A draft alone gives nothing.
 func (d *Desk) issueInShard(ctx context.Context, w issuingNow) (*ca.Issued, error) {
-	l := &ledger{desk: d, who: w.who, requester: w.requester, authority: w.authority.ID, secret: w.secret, planned: w.planned}
+	l := &ledger{desk: d, who: w.who, requester: w.requester, authority: w.authority.ID, key: w.key, secret: w.secret, planned: w.planned}
 	var err error
 	if l.shard, err = d.place(ctx, w.authority.ID); err != nil {
 		return nil, err
 	}
 	r := ca.Request{PublicKey: w.key, Names: w.names, Subject: w.subject, CRL: listAddress(w.host, w.authority.Name, l.shard)}
 	if w.dry {
-		_, err := w.issuer.Draft(w.profile, r, time.Now())
+		draft, err := w.issuer.Draft(w.profile, r, time.Now())
+		if err == nil {
+			err = d.db.View(ctx, func(tx *state.Tx) error { return notCompromised(tx, w.key, draft.KeyID) })
+		}
 		return nil, err
 	}
 	authority := ca.New(w.issuer, l)

@@ -2,6 +2,7 @@ package desk
 
 import (
 	"context"
+	"crypto"
 	"errors"
 	"fmt"
 	"time"
@@ -21,6 +22,7 @@ type ledger struct {
 	requester string
 	authority string // its id
 	shard     int64
+	key       crypto.PublicKey                        // that is certified; nil for what was planned before
 	secret    *state.Secret                           // the sealed key that was made for it here; nil: whoever asks has it
 	planned   func(tx *state.Tx, serial string) error // called within the commit of step 3; nil for none
 }
@@ -30,6 +32,11 @@ type ledger struct {
 func (l *ledger) Plan(ctx context.Context, d *ca.Draft) error {
 	return asLedger(l.desk.db.Append(ctx, l.who, func(tx *state.Tx) error {
 		tx.ActFor(l.desk.server)
+		if l.key != nil { // in this commit: whoever takes a certificate of it back meanwhile is before it or after it
+			if err := notCompromised(tx, l.key, d.KeyID); err != nil {
+				return err
+			}
+		}
 		if err := tx.UseShard(l.authority, l.shard, shardSize); err != nil {
 			return err
 		}
