@@ -29,8 +29,8 @@ func (a *app) caInitCommand() *cobra.Command {
 		Use: "init", Short: "Make the organisation's own authority", Args: noArgs,
 		Long: "Make the organisation's own authority: a root, and below it one issuing authority each for servers, clients, S/MIME, code and IPsec, for the accepted domains and nothing else.\n" +
 			"The root is trusted here from then on. With --subordinate there is no root of ours: the issuing authorities are certified by one that is there, such as AD CS. With --ceremony the root's key is never on this server.\n" +
-			"These two make the keys of the issuing authorities and requests that wait: postseal ca request, then postseal ca import\n" +
 			"Where there is an authority, --purpose adds issuing authorities for purposes that have none.\n" +
+			"--subordinate and --ceremony make the keys of the issuing authorities and requests that wait: postseal ca request, then postseal ca import\n" +
 			"Other machines get the root with: postseal trust export",
 		Example: "  postseal ca init --pki-host pki.example.com",
 	}

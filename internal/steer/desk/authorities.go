@@ -173,6 +173,24 @@ func certifiable(all []state.Authority, accepted []string) []string {
 	return domains
 }
 
+// beyondAuthority are those domains below which the authority for a purpose may certify nothing, by its certificate.
+func beyondAuthority(all []state.Authority, purpose ca.Purpose, domains []string) (beyond []string) {
+	i := slices.IndexFunc(all, func(a state.Authority) bool { return a.State == state.AuthorityActive && a.Purpose == string(purpose) })
+	if i < 0 {
+		return nil
+	}
+	cert, err := x509cert.ParseCertificate(all[i].Certificate)
+	if err != nil || len(cert.PermittedDNSDomains) == 0 {
+		return nil
+	}
+	for _, d := range domains {
+		if !slices.ContainsFunc(cert.PermittedDNSDomains, func(p string) bool { return d == p || strings.HasSuffix(d, "."+strings.TrimPrefix(p, ".")) }) {
+			beyond = append(beyond, d)
+		}
+	}
+	return beyond
+}
+
 // profile returns the profile of that name.
 func (d *Desk) profile(ctx context.Context, name string) (*ca.Profile, error) {
 	s, err := d.standing(ctx)

@@ -153,6 +153,13 @@ func (d *Desk) SetCAProfile(ctx context.Context, who state.Actor, r ProfileReque
 				change.Warnings = append(change.Warnings, "it needs no second person any more")
 			}
 		}
+		all, _, err := d.authorities(ctx)
+		if err != nil {
+			return nil, nil, err
+		}
+		if beyond := beyondAuthority(all, p.Purpose(), p.Options().Domains); len(beyond) > 0 {
+			change.Warnings = append(change.Warnings, "the authority for "+string(p.Purpose())+" may not certify names below "+strings.Join(beyond, ", ")+": postseal ca extend --domain DOMAIN")
+		}
 		return change, func(tx *state.Tx) error {
 			if err := tx.SetProfile(o.Name, string(text)); err != nil {
 				return err

@@ -39,6 +39,7 @@ func koreanPatterns() []pattern {
 		{`^give the new root to all machines .*$`, "이전 루트가 끝나거나 불신되기 전에 새 루트를 모든 기기에 배포하십시오. /trust 페이지에서 받습니다."},
 		{`^what the profile (\S+) was: .*$`, "프로필 $1의 이전 내용(이미 발급한 것은 그대로이고 다음부터 새 내용을 따름)"},
 		{`^it needs no second person any more$`, "이제 두 번째 사람의 승인이 필요하지 않습니다."},
+		{`^the authority for (\S+) may not certify names below (.+): (postseal .+)$`, "이 프로필의 인증 기관($1)은 다음 도메인의 이름을 발급할 수 없습니다: $2. 먼저 범위를 넓히십시오: $3"},
 		{`^the profile (\S+)$`, "프로필 $1"},
 		{`^the built-in profile (\S+) is in force again$`, "기본 제공 프로필 ${1}이 다시 적용됩니다."},
 		{`^certificates of this profile do not renew any more; .*$`, "이 프로필의 TLS 인증서는 더 이상 갱신되지 않습니다. 만료일은 발급 대장에 있습니다."},
