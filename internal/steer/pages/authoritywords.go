@@ -163,7 +163,7 @@ func authorityWords() vocabulary {
 		"did.ca forget":                     {"forgot lines of the book", "발급 대장에서 지움"},
 		"did.ca take up":                    {"took up what had been issued", "발급한 것 이어받기"},
 		"did.ca give up":                    {"gave up what nobody holds", "주인 없는 발급 포기"},
-		"did.ca revoke-below":               {"revoked what a revoked authority had issued", "폐기된 인증 기관이 발급한 인증서 폐기"},
+		"did.ca revoke-below":               {"revoked what a revoked authority had issued", "폐기된 인증 기관이 발급한 TLS 인증서 폐기"},
 		"did.ca revoke-authority":           {"revoked an issuing authority", "발급 인증 기관 폐기"},
 		"did.ca retire-lists":               {"retired revocation lists", "폐기 목록 퇴역"},
 		"did.ca make-key":                   {"set out to make a key in the security module", "보안 모듈(HSM) 안 키 생성 시작"},
