@@ -142,6 +142,11 @@ func (d *Desk) Issued(ctx context.Context, q IssuedQuery) (*IssuedPage, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(rows) == 0 {
+		if err := d.knowsProfiles(ctx, asked.Profiles); err != nil {
+			return nil, err
+		}
+	}
 	if len(rows) > limit {
 		rows = rows[:limit]
 		last := rows[limit-1]
@@ -152,6 +157,28 @@ func (d *Desk) Issued(ctx context.Context, q IssuedQuery) (*IssuedPage, error) {
 		page.Lines = append(page.Lines, issuedView(i, names[i.AuthorityID], now))
 	}
 	return page, nil
+}
+
+// knowsProfiles fails with an [*UnknownProfileError] for one that there is not, and of which the book has no line either: it
+// was mistyped, and nothing found would be taken for nothing there.
+func (d *Desk) knowsProfiles(ctx context.Context, names []string) error {
+	for _, name := range names {
+		_, err := d.profile(ctx, name)
+		if err == nil {
+			continue
+		}
+		var book []string
+		if viewErr := d.db.View(ctx, func(tx *state.Tx) (err error) {
+			book, err = tx.BookProfiles()
+			return err
+		}); viewErr != nil {
+			return viewErr
+		}
+		if !slices.Contains(book, name) {
+			return err
+		}
+	}
+	return nil
 }
 
 func issuedView(i state.Issuance, authority string, now time.Time) IssuedView {

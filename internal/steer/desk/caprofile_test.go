@@ -33,3 +33,15 @@ func TestAProfileBeyondItsAuthority(t *testing.T) {
 		t.Errorf("extended: %q", got)
 	}
 }
+
+// TestAMistypedProfile: nothing found of a profile is nothing there; of one that nobody knows it is a mistake.
+func TestAMistypedProfile(t *testing.T) {
+	t.Parallel()
+	h := authorityHouse(t)
+	for profile, unknown := range map[string]bool{"server": false, "server,device": false, "sever": true, "server,sever": true} {
+		page, err := h.Issued(t.Context(), IssuedQuery{Profile: profile})
+		if is[*UnknownProfileError](err) != unknown || !unknown && (err != nil || len(page.Lines) != 0) {
+			t.Errorf("%s: got %+v, %v", profile, page, err)
+		}
+	}
+}
