@@ -130,6 +130,9 @@ func (d *Desk) issueInShard(ctx context.Context, w issuingNow) (*ca.Issued, erro
 	}
 	authority := ca.New(w.issuer, l)
 	out, err := authority.Issue(ctx, w.profile, r)
+	if refused, ok := errors.AsType[*ca.KeyError](err); ok {
+		return nil, refused // by [notCompromised], in the commit of step 3 or before it: nothing was written down
+	}
 	if step, ok := errors.AsType[*ca.StepError](err); ok && errors.Is(err, ca.ErrOutcomeUnknown) {
 		// It may be there: whoever asks again without looking would get another.
 		read, again := authority.Resume(context.WithoutCancel(ctx), step.Serial)
