@@ -63,6 +63,14 @@ func (p *publishing) forget(serials ...string) {
 		all = append(all, r.handler)
 	}
 	p.mu.Unlock()
+	// Each serial is looked for in all that is kept; past a few it is cheaper to sign anew what is asked for again.
+	const few = 16
+	if len(serials) > few {
+		for _, r := range all {
+			r.ForgetAll()
+		}
+		return
+	}
 	for _, serial := range serials {
 		raw, err := hex.DecodeString(serial)
 		if err != nil {
