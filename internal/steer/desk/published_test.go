@@ -276,6 +276,7 @@ func TestRevokeManyAtOnce(t *testing.T) {
 		t.Errorf("%d are revoked", n)
 	}
 	all -= 200
+	kept, _ := h.ask(t, first.Serial) // it is kept now
 	began := time.Now()
 	change, err := h.Revoke(t.Context(), tester(), RevokeRequest{Profile: "server", Reason: "superseded"})
 	if err != nil {
@@ -295,6 +296,9 @@ func TestRevokeManyAtOnce(t *testing.T) {
 	}
 	if _, err := h.Revoke(t.Context(), tester(), RevokeRequest{Profile: "server"}); !errors.Is(err, state.ErrExists) {
 		t.Errorf("again: got %v", err)
+	}
+	if now, _ := h.ask(t, first.Serial); kept != xocsp.Good || now != xocsp.Revoked {
+		t.Errorf("OCSP said %d and says %d", kept, now)
 	}
 	raw, err := hex.DecodeString(first.Serial)
 	if err != nil {
