@@ -6,7 +6,6 @@ import (
 
 	"postseal/internal/ground/state"
 	"postseal/internal/issue/ca"
-	"postseal/internal/issue/zlint"
 	"postseal/internal/steer/admin"
 	"postseal/internal/steer/desk"
 )
@@ -35,36 +34,6 @@ func (p *center) fallForm() form {
 			s, err := newStep("ca/revoke-authority", "act.ca-revoke-authority", name, desk.RevokeAuthorityRequest{Name: name, Reason: g.Get("reason")})
 			return draft{steps: []step{s}, back: address("/authority/revoke-authority", "authority", name), then: "/authority"}, err
 		}}
-}
-
-// lintCard says what zlint has read of what our own authority made, and what it found.
-type lintCard struct {
-	Level, Word string
-	Facts       []string
-	Findings    []lintRow
-	Accepted    []lintRow
-}
-
-type lintRow struct{ Lint, Text string }
-
-// lints shows the second reader of all that is signed.
-func (w *words) lints(h *desk.ZLintHealth) lintCard {
-	c := lintCard{Level: levelGood, Word: w.say("zlint.good"), Facts: []string{w.say("zlint.waits", grouped(h.Waits))}}
-	switch {
-	case len(h.Findings) > 0:
-		c.Level, c.Word = levelWarn, w.say("zlint.finds", grouped(len(h.Findings)))
-	case !h.There:
-		c.Level, c.Word = "off", w.say("zlint.missing", zlint.Program)
-	case h.Waits > 0:
-		c.Word = w.say("zlint.reads")
-	}
-	for _, f := range h.Findings {
-		c.Findings = append(c.Findings, lintRow{f.Lint, w.say("zlint.in", f.Subject, grouped(f.Count))})
-	}
-	for _, a := range h.Accepted {
-		c.Accepted = append(c.Accepted, lintRow{a.Lint, a.Reason})
-	}
-	return c
 }
 
 func fallWords() vocabulary {
