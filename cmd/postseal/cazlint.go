@@ -71,7 +71,7 @@ func (a *app) printZLint(h *desk.ZLintHealth) error {
 	case !h.There:
 		text = fmt.Sprintf("zlint reads nothing: the program %s does not lie beside this one; %d wait for it", zlint.Program, h.Waits)
 	case h.Waits > 0:
-		text = fmt.Sprintf("zlint has still to read %d, as soon as a server runs", h.Waits)
+		text = fmt.Sprintf("zlint has still to read %d; a running server does it within seconds", h.Waits)
 	}
 	if n := len(h.Findings); n > 0 {
 		text += fmt.Sprintf("; lints that find something: %d, see: postseal ca zlint list", n)
